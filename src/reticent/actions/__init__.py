@@ -1,0 +1,1 @@
+"""Input events, the action vocabulary, events to actions, actions and frames to examples."""

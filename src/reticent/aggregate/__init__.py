@@ -1,0 +1,1 @@
+"""The organisation's half of a round: validation, sum, optimiser, rounds."""

@@ -1,0 +1,152 @@
+"""The ServerApp that Flower starts: the rounds of one plan in one server folder."""
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+
+from reticent.actions.examples import pool
+from reticent.aggregate.attempt import Organisation
+from reticent.aggregate.durable import write_whole
+from reticent.aggregate.journal import Metrics
+from reticent.aggregate.optimiser import Vector
+from reticent.aggregate.receipts import ReceiptIndex
+from reticent.aggregate.rounds import run_plan
+from reticent.errors import IntegrityError, ReticentError, RoundAborted, SettingError, StateError
+from reticent.evaluate.metrics import score
+from reticent.model import catalogue
+from reticent.model.checkpoint_file import SavedWeights, write_weights
+from reticent.model.network import initial
+from reticent.recordings import source
+from reticent.records.keys import SigningKey, is_hex
+from reticent.records.layout import ServerFolder
+from reticent.records.plan import Plan, read_plan
+from reticent.records.signed import Signed
+
+TEST_DATA = "office"
+"""Whose test people, all public, each round's weights are scored on."""
+
+app = ServerApp()
+
+
+class RunStatus(StrEnum):
+    """What status.json says."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    ABORTED = "aborted"  # too few valid answers, or the plan expired; the same plan may be started again
+    FAILED = "failed"
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Flower calls this with the run-config's `server-folder` and `plan-id`."""
+    root, plan_id = context.run_config.get("server-folder"), context.run_config.get("plan-id")
+    if not isinstance(root, str) or not root:
+        raise SettingError("the run-config must name a server-folder; nothing was sent")
+    if not isinstance(plan_id, str) or not is_hex(plan_id, digits=64):
+        raise SettingError("the run-config's plan-id must be 64 hexadecimal digits; nothing was sent")
+    serve(grid, ServerFolder(Path(root)), plan_id)
+
+
+def serve(grid: Grid, folder: ServerFolder, plan_id: str) -> None:
+    """Run or resume one plan; runs/<plan_id>/status.json says how it stands, in one sentence where it didn't finish.
+
+    Raises: what `run_plan` raises; ReticentError, with the place but no values, for what nobody foresaw. No chained
+    exception: Flower writes what is raised here into its log.
+    """
+    run_folder = folder.run(plan_id)
+    with _alone(run_folder):
+        _report(run_folder, RunStatus.RUNNING, None)
+        try:
+            _run(grid, folder, plan_id)
+        except RoundAborted as error:
+            _report(run_folder, RunStatus.ABORTED, str(error))
+            raise RoundAborted(str(error)) from None
+        except ReticentError as error:
+            _report(run_folder, RunStatus.FAILED, str(error))
+            raise type(error)(str(error)) from None
+        except Exception as error:
+            reason = f"the run stopped at {_place(error)} ({type(error).__name__}); no unfinished round was applied"
+            _report(run_folder, RunStatus.FAILED, reason)
+            raise ReticentError(reason) from None
+        except BaseException:
+            _report(run_folder, RunStatus.FAILED, "the run was stopped; the same plan goes on where it was")
+            raise
+        _report(run_folder, RunStatus.FINISHED, None)
+
+
+def _run(grid: Grid, folder: ServerFolder, plan_id: str) -> None:
+    signed, plan = _plan(folder, plan_id)
+    catalogue.check(plan.model, plan.trainable, plan.parameters)
+    run_folder = folder.run(plan_id)
+
+    def publish(rounds_done: int, weights: Vector) -> None:
+        saved = SavedWeights(
+            model=plan.model, trainable=plan.trainable, plan_id=plan_id, round=rounds_done, weights=weights
+        )
+        write_weights(run_folder / "model.safetensors", saved)
+
+    with ReceiptIndex(folder.receipts, SigningKey.load(folder.receipt_key)) as receipts:
+        organisation = Organisation(
+            grid=grid,
+            plan=signed,
+            terms=plan,
+            devices=folder.devices,
+            receipts=receipts,
+            run_folder=run_folder,
+            score=_scorer(plan),
+            publish=publish,
+        )
+        run_plan(organisation, initial(plan.model, plan.trainable))
+
+
+def _plan(folder: ServerFolder, plan_id: str) -> tuple[Signed, Plan]:
+    path = folder.run(plan_id) / "plan.json"
+    try:
+        signed = Signed.from_bytes(path.read_bytes().rstrip(b"\n"))
+    except OSError as error:
+        raise StateError(f"{path} can't be read ({error.strerror}); nothing was sent") from None
+    if signed.id != plan_id:
+        raise IntegrityError(f"{path} holds another plan than its folder says; nothing was sent")
+    return signed, read_plan(signed, SigningKey.load(folder.operator_key).public)
+
+
+def _scorer(plan: Plan) -> Callable[[Vector], Metrics | None]:
+    people = source.split(TEST_DATA).test
+    examples = pool(session for person in people for session in source.sessions(TEST_DATA, person))
+    return lambda weights: score(plan.model, plan.trainable, weights, examples).as_dict()
+
+
+@contextlib.contextmanager
+def _alone(run_folder: Path) -> Iterator[None]:
+    """Hold this run's lock: after a restart of the SuperLink, Flower may run the old ServerApp beside the new one."""
+    if not run_folder.is_dir():
+        raise StateError(f"{run_folder} doesn't exist; a plan is signed and stored before it is run; nothing was sent")
+    with (run_folder / "run.lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StateError("this plan is being run already; the other run goes on, this one did nothing") from None
+        yield
+
+
+def _report(run_folder: Path, status: RunStatus, reason: str | None) -> None:
+    write_whole(run_folder / "status.json", json.dumps({"status": status, "reason": reason}).encode() + b"\n")
+
+
+def _place(error: Exception) -> str:
+    """Our innermost file and line under an exception: what a developer needs, and no value that it may quote."""
+    package = Path(__file__).parents[1]
+    place, trace = "an unknown place", error.__traceback__
+    while trace is not None:
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if file.is_relative_to(package):
+            place = f"{file.relative_to(package)}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

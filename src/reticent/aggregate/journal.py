@@ -1,0 +1,119 @@
+"""rounds.jsonl and replies/: what each round did, one line, and the exact bytes it was made of."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from reticent.aggregate.durable import append_line, whole_lines, write_whole
+from reticent.errors import FormatError, IntegrityError
+
+Metrics = Mapping[str, float | int | None]
+
+
+class Status(StrEnum):
+    """What became of a round."""
+
+    START = "start"  # round -1: the public weights, before anybody was asked
+    APPLIED = "applied"
+    ABORTED = "aborted"  # nothing was applied; the weights are as before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundLine:
+    """One line of rounds.jsonl.
+
+    asked, joined, released, abstained: devices. dropped: reason → devices. incidents: device → reason, where a person
+    should look. bytes_received: of replies, dropped ones too. seconds: of the whole attempt. weights_hash: before;
+    new_weights_hash: after, None where nothing was applied. metrics: on public test people, None where none were
+    scored. reason: why a round was aborted.
+    """
+
+    plan_id: str
+    round: int
+    status: Status
+    weights_hash: str
+    new_weights_hash: str | None
+    asked: int = 0
+    joined: int = 0
+    released: int = 0
+    abstained: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    incidents: Mapping[str, str] = field(default_factory=dict)
+    bytes_received: int = 0
+    seconds_join: float = 0.0
+    seconds_train: float = 0.0
+    seconds: float = 0.0
+    metrics: Metrics | None = None
+    reason: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; a metric that isn't a finite number becomes null."""
+        line = asdict(self)
+        if self.metrics is not None:
+            line["metrics"] = {name: _finite(value) for name, value in self.metrics.items()}
+        return line
+
+
+class Journal:
+    """A run's rounds.jsonl: append-only, each line on the disk before the next step."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def append(self, line: Mapping[str, Any]) -> None:
+        """Write one line. Raises: StateError, if the disk refuses."""
+        append_line(self._path, json.dumps(line, sort_keys=True, allow_nan=False).encode())
+
+    def catch_up(self, line: Mapping[str, Any]) -> None:
+        """Add the line of the newest checkpoint, where a stop came between the two.
+
+        Raises: IntegrityError, if a later round was applied: the checkpoint is older than the journal; nothing changes.
+        """
+        done = [one["round"] for one in self._lines() if one["status"] != Status.ABORTED]
+        if done and max(done) > line["round"]:
+            raise IntegrityError(
+                f"{self._path} says that round {max(done)} was applied, the newest checkpoint is that of round "
+                f"{line['round']}; nothing was applied or changed"
+            )
+        if line["round"] not in done:
+            self.append(line)
+
+    def _lines(self) -> list[dict[str, Any]]:
+        data = self._path.read_bytes() if self._path.exists() else b""
+        try:
+            lines = [json.loads(line) for line in whole_lines(data)]
+            if all(type(line["round"]) is int and line["status"] in set(Status) for line in lines):
+                return lines
+        except (ValueError, KeyError, TypeError):
+            pass
+        raise FormatError(f"{self._path} isn't a journal of rounds; nothing was applied or changed")
+
+
+class ReplyStore:
+    """A run's replies/: the exact bytes of every validated release, applied or not."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def keep(self, data: bytes, *, round_number: int, device: str) -> bool:
+        """Store a validated release; False if this device answered the round with other bytes before.
+
+        The other bytes are kept too, as evidence: both are signed. Raises: StateError, if the disk refuses.
+        """
+        path = self._folder / f"{round_number}-{device}.reply"
+        if not path.exists():
+            write_whole(path, data)
+            return True
+        if path.read_bytes() == data:
+            return True
+        write_whole(path.with_suffix(".equivocation"), data)
+        return False
+
+
+def _finite(value: float | int | None) -> float | int | None:
+    return value if value is not None and math.isfinite(value) else None

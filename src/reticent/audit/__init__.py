@@ -1,0 +1,1 @@
+"""Evidence that someone who trusts nobody can check: verify, reconcile."""

@@ -1,0 +1,104 @@
+"""`reticent evaluate`: how good is a checkpoint, beside simple counts?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reticent.errors import SettingError
+from reticent.model import catalogue
+from reticent.model.checkpoint_file import NO_PLAN, SavedWeights, read_weights
+
+if TYPE_CHECKING:
+    from reticent.evaluate.metrics import Metrics
+
+_COLUMNS = {
+    "top1": "top-1",
+    "top3": "top-3",
+    "perplexity": "perplexity",
+    "cell_top1": "cell top-1",
+    "cell_top3": "cell top-3",
+    "cell_distance": "cells off",
+    "cell_distance_median": "median",
+}
+
+
+@click.command("evaluate")
+@click.argument("checkpoint")
+@click.option("--data", "data", required=True, metavar="NAME", help="Recorded sessions; scored on their test people.")
+@click.option("--json", "as_json", is_flag=True, help="Machine output.")
+def evaluate(checkpoint: str, data: str, as_json: bool) -> None:
+    """Metrics of CHECKPOINT, and of baselines counted on public people, on the test people of NAME.
+
+    CHECKPOINT is a run's model.safetensors, or the name of a model for its public start.
+
+    Example: reticent evaluate office-60k --data office
+    """
+    from reticent.evaluate.baselines import baselines
+    from reticent.evaluate.metrics import score
+    from reticent.model.pools import together
+    from reticent.recordings import source
+
+    saved = _checkpoint(checkpoint)
+    if data not in source.names():
+        raise SettingError(
+            f"there is no data of this name; there is {' and '.join(source.names())}; nothing was scored"
+        )
+    split = source.split(data)
+    tested = together(source.pool(data, person) for person in split.test)
+    counted = together(source.pool(data, person) for person in split.public)
+    rows = {"model": score(saved.model, saved.trainable, saved.weights, tested), **baselines(counted, tested)}
+    if as_json:
+        click.echo(json.dumps(_report(saved, data, len(split.test), rows), indent=2))
+    else:
+        click.echo(_table(saved, data, len(split.test), rows))
+
+
+def _checkpoint(checkpoint: str) -> SavedWeights:
+    """A file's weights, or the public start of the model that is named. Raises SettingError for neither."""
+    from reticent.model.network import initial
+
+    if Path(checkpoint).exists():
+        return read_weights(Path(checkpoint))
+    if checkpoint not in catalogue.names():
+        raise SettingError(
+            f"CHECKPOINT is neither a file that can be read nor a model; the models are {', '.join(catalogue.names())}; "
+            "nothing was scored"
+        )
+    return SavedWeights(
+        model=checkpoint, trainable="heads", plan_id=NO_PLAN, round=0, weights=initial(checkpoint, "heads")
+    )
+
+
+def _report(saved: SavedWeights, data: str, people: int, rows: Mapping[str, Metrics]) -> dict[str, object]:
+    return {
+        "model": saved.model,
+        "trainable": saved.trainable,
+        "plan_id": None if saved.plan_id == NO_PLAN else saved.plan_id,
+        "round": saved.round,
+        "data": data,
+        "test_people": people,
+        **rows["model"].as_dict(),
+        "baselines": {name: row.as_dict() for name, row in rows.items() if name != "model"},
+    }
+
+
+def _table(saved: SavedWeights, data: str, people: int, rows: Mapping[str, Metrics]) -> str:
+    what = "public start" if saved.plan_id == NO_PLAN else f"round {saved.round} of plan {saved.plan_id[:12]}"
+    lines = [
+        f"{saved.model}, {what}, on {rows['model'].examples} actions of {people} test people of {data}",
+        "",
+        "".join([" " * 10, *(f"{title:>12}" for title in _COLUMNS.values())]),
+    ]
+    for name, row in rows.items():
+        figures = row.as_dict()
+        lines.append("".join([f"{name:10}", *(f"{figures[column]:12.3f}" for column in _COLUMNS)]))
+    lines += [
+        "",
+        "Distances are in cells of the 16 x 12 frame. The baselines are counted on public people of the same data.",
+    ]
+    return "\n".join(lines)

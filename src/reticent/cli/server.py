@@ -1,0 +1,152 @@
+"""`reticent server`: an organisation's half, from an empty folder to a finished run."""
+
+import contextlib
+import datetime
+import json
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.group("server")
+def server() -> None:
+    """An organisation's server: what devices connect to, and the runs it asks them for.
+
+    Example: reticent server init srv && reticent server policy srv srv/policy.yaml && reticent server serve srv
+    """
+
+
+@server.command()
+@FOLDER
+@click.option(
+    "--address",
+    default="127.0.0.1:9443",
+    show_default=True,
+    help="host:port that devices connect to; port 0 picks a free one.",
+)
+def init(folder: Path, address: str) -> None:
+    """Make certificates, keys and settings in a new folder.
+
+    Example: reticent server init srv --address training.example.org:9443
+    """
+    from reticent.server.creation import create
+
+    settings = create(folder, address=address, now=datetime.datetime.now(datetime.UTC))
+    click.echo(f"made {folder}: devices will connect to {settings.address}")
+    click.echo(f"next: edit {folder / 'policy.yaml'}, then `reticent server policy {folder} {folder / 'policy.yaml'}`")
+
+
+@server.command()
+@FOLDER
+@click.argument("draft", metavar="POLICY.yaml", type=click.Path(path_type=Path))
+@click.option("--council", type=click.Path(path_type=Path), help="The works council's signed approval of this policy.")
+def policy(folder: Path, draft: Path, council: Path | None) -> None:
+    """Sign the terms that devices are asked to accept.
+
+    Example: reticent server policy srv srv/policy.yaml
+    """
+    from reticent.server import policies
+    from reticent.server.settings import open_folder
+
+    paths, _ = open_folder(folder)
+    click.echo(policies.summary(*policies.publish(paths, draft, council=council)))
+
+
+@server.command()
+@FOLDER
+@click.argument("request", metavar="REQUEST.json", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Where the ticket goes too; DIR/tickets/ keeps one.")
+def enroll(folder: Path, request: Path, out: Path | None) -> None:
+    """Enrol the device that made REQUEST.json, and write the ticket that it needs.
+
+    Example: reticent server enroll srv request.json --out ticket.json
+    """
+    from reticent.server import enrolment
+
+    device, ticket = enrolment.enroll(folder, request, out=out)
+    click.echo(f"enrolled {device.device} as node {device.node_id}; its ticket is {ticket}")
+
+
+@server.command()
+@FOLDER
+def serve(folder: Path) -> None:
+    """Run the server in the foreground until Ctrl-C or SIGTERM.
+
+    Example: reticent server serve srv
+    """
+    from reticent.server import supervisor
+
+    supervisor.serve(folder, say=click.echo)
+
+
+@server.command()
+@FOLDER
+@click.argument("draft", metavar="[PLAN.yaml]", required=False, type=click.Path(path_type=Path))
+@click.option("--resume", metavar="PLAN_ID", help="Go on with an earlier run after its last applied round.")
+@JSON
+def run(folder: Path, draft: Path | None, resume: str | None, as_json: bool) -> int:
+    """Ask the enrolled devices for the rounds of a plan, and wait for the end.
+
+    Exit codes: 0 all rounds were applied, 1 the run stopped before, 2 wrong input (nothing was asked of any device).
+
+    Example: reticent server run srv plan.yaml
+    """
+    from reticent.server import run as runs
+
+    if (draft is None) is (resume is None):
+        raise click.UsageError("give either a PLAN.yaml or --resume PLAN_ID")
+    first = 0 if resume is None else runs.lines_so_far(folder, resume)
+    plan_id = runs.submit_file(folder, draft) if draft is not None else runs.resume(folder, str(resume))
+    if not as_json:
+        click.echo(f"plan {plan_id}")
+
+    def show(line: Mapping[str, Any]) -> None:
+        if not as_json:
+            click.echo(runs.describe(line))
+
+    try:
+        with _interrupted_by_sigterm():
+            outcome = runs.wait(folder, plan_id, on_round=show, first=first)
+    except KeyboardInterrupt:
+        runs.stop(folder, plan_id)
+        click.echo(f"stopped; `reticent server run {folder} --resume {plan_id}` goes on", err=True)
+        raise
+    if as_json:
+        click.echo(json.dumps(outcome.to_value(), indent=2))
+    else:
+        click.echo(outcome.sentence())
+    return 0 if outcome.complete else 1
+
+
+@server.command()
+@FOLDER
+@JSON
+def status(folder: Path, as_json: bool) -> None:
+    """Show what runs, who is enrolled and connected, and how far the runs came.
+
+    Example: reticent server status srv
+    """
+    from reticent.server.status import look
+
+    found = look(folder)
+    click.echo(json.dumps(found.to_value(), indent=2) if as_json else found.text())
+
+
+@contextlib.contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends a wait like Ctrl-C does, so that a stopped command leaves no run behind."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,120 @@
+"""How well do predictions meet what people did next?"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from reticent.actions.pool import Ints, Pool
+from reticent.actions.vocabulary import CELLS_X
+from reticent.errors import SettingError
+from reticent.model.network import features, load, set_vector
+from reticent.model.pools import take
+from reticent.model.tensors import Floats
+
+Table = npt.NDArray[np.float64]
+
+_EXAMPLES_AT_ONCE = 1_024
+_WORST_LOG_LIKELIHOOD = -700.0  # e**700 is still a float: a hopeless model gets a finite perplexity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Over the examples of a pool.
+
+    top1, top3, cell_top1, cell_top3: fractions of examples. perplexity: e to the mean negative log-likelihood of the next
+    kind. cell_distance, cell_distance_median: from the likeliest cell's centre to the true one's, in cells of the frame.
+    """
+
+    top1: float
+    top3: float
+    perplexity: float
+    cell_top1: float
+    cell_top3: float
+    cell_distance: float
+    cell_distance_median: float
+    examples: int
+
+    def as_dict(self) -> dict[str, float | int]:
+        """The fields by name, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Hits:
+    """What metrics are made of, one number an example.
+
+    log_likelihood: of the true kind. kind_rank, cell_rank: how many kinds or cells were held likelier than the true one;
+    of equal ones the first counts as likelier, so that a constant answer earns nothing. distance: in cells.
+    """
+
+    log_likelihood: Table
+    kind_rank: Ints
+    cell_rank: Ints
+    distance: Table
+
+
+def score(model: str, trainable: str, weights: Floats, pool: Pool) -> Metrics:
+    """The named model with these trained weights, on every example of `pool`.
+
+    Raises: SettingError for an unknown model, for weights of another length or type or not finite, and for an empty pool.
+    """
+    network = load(model)
+    set_vector(network, trainable, weights)
+    if not np.isfinite(weights).all():
+        raise SettingError("the weights hold NaN or infinity, so nothing can be scored; nothing was changed")
+    network.double()  # finite float32 weights, however large, then give finite logits
+    parts = []
+    for start in range(0, len(pool), _EXAMPLES_AT_ONCE):
+        rows = np.arange(start, min(start + _EXAMPLES_AT_ONCE, len(pool)))
+        some = take(pool, rows, size=len(rows))
+        with torch.no_grad():
+            kind, cell = network.heads(features(network, some))
+        parts.append(hits(torch.log_softmax(kind, dim=1).numpy(), cell.numpy(), some))
+    return metrics(parts)
+
+
+def hits(kind_log_probabilities: Table, cell_scores: Table, pool: Pool) -> Hits:
+    """Compare predictions with labels.
+
+    kind_log_probabilities: (n, KINDS), natural logarithms. cell_scores: (n, CELLS), larger is likelier.
+    """
+    every = np.arange(len(pool))
+    guess = cell_scores.argmax(axis=1) if len(pool) else every
+    down = guess // CELLS_X - pool.next_cell // CELLS_X
+    across = guess % CELLS_X - pool.next_cell % CELLS_X
+    return Hits(
+        log_likelihood=kind_log_probabilities[every, pool.next_kind],
+        kind_rank=_ranks(kind_log_probabilities, pool.next_kind),
+        cell_rank=_ranks(cell_scores, pool.next_cell),
+        distance=np.hypot(down, across),
+    )
+
+
+def metrics(parts: Sequence[Hits]) -> Metrics:
+    """Summarise; the parts are batches of the same predictor. Raises SettingError where there is no example at all."""
+    examples = sum(len(part.kind_rank) for part in parts)
+    if examples == 0:
+        raise SettingError("there are no examples to score; a metric needs at least one; nothing was changed")
+    kind, cell = (np.concatenate([getattr(part, name) for part in parts]) for name in ("kind_rank", "cell_rank"))
+    distance = np.concatenate([part.distance for part in parts])
+    mean = float(np.concatenate([part.log_likelihood for part in parts]).clip(_WORST_LOG_LIKELIHOOD).mean())
+    return Metrics(
+        top1=float((kind < 1).mean()),
+        top3=float((kind < 3).mean()),
+        perplexity=float(np.exp(-mean)),
+        cell_top1=float((cell < 1).mean()),
+        cell_top3=float((cell < 3).mean()),
+        cell_distance=float(distance.mean()),
+        cell_distance_median=float(np.median(distance)),
+        examples=examples,
+    )
+
+
+def _ranks(scores: Table, labels: Ints) -> Ints:
+    true = np.take_along_axis(scores, labels[:, None], axis=1)
+    earlier = np.arange(scores.shape[1]) < labels[:, None]
+    ranks: Ints = ((scores > true) | ((scores == true) & earlier)).sum(axis=1)
+    return ranks

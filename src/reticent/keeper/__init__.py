@@ -1,0 +1,1 @@
+"""The private daemon: sees captures, has no IP network."""

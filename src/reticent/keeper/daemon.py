@@ -1,0 +1,101 @@
+"""The keeper's loop: take a request from the spool, answer it, whatever it is.
+
+Every refusal, of whatever cause, becomes the same ABSTAIN. The loop itself ends only when its own evidence or its disk fails: then
+nothing is sent at all.
+"""
+
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from reticent import spool
+from reticent.actions.examples import pool
+from reticent.actions.pool import Pool
+from reticent.client import Terms, join, train
+from reticent.egress import Outgoing
+from reticent.errors import FormatError, IntegrityError, PolicyViolation, Refused, SettingError
+from reticent.keeper.outbox import Outbox
+from reticent.keeper.state import DeviceState
+from reticent.privacy.noise import SystemNoise
+from reticent.records.canonical import digest
+from reticent.records.messages import Abstain, JoinRequest, TrainRequest
+
+POLL_S = 0.05
+REFUSALS = (Refused, FormatError, SettingError, IntegrityError)
+
+log = logging.getLogger("reticent.keeper")
+
+
+class Keeper:
+    """Answers the requests of one enrolment."""
+
+    def __init__(self, state: DeviceState, *, walls: dict[str, str], now: Callable[[], float] = time.time) -> None:
+        self._state = state
+        self._walls = walls
+        self._now = now
+        self._noise = SystemNoise()
+        self._spool = state.folder.spool
+        payment = state.payment
+        self._outbox = Outbox(
+            spool_folder=self._spool, pending=state.folder.pending, ledger=payment.ledger, key=payment.key
+        )
+        self._outbox.recover()
+        spool.sweep_keeper(self._spool)
+
+    def run(self, stop: threading.Event) -> None:
+        """Answer until `stop` is set. Raises: LedgerError or StateError, when ledger or disk fail; nothing more is sent."""
+        while not stop.is_set():
+            if not self.answer_waiting():
+                stop.wait(POLL_S)
+
+    def answer_waiting(self) -> int:
+        """Answer all that waits now; returns how many requests that were."""
+        names = spool.arrivals(self._spool)
+        for name in names:
+            self.answer(name)
+        return len(names)
+
+    def answer(self, name: str) -> None:
+        """Answer one request, and remove it from the inbox."""
+        if not self._outbox.published(name):
+            self._outbox.put(name, self._reply(name))
+        spool.finish(self._spool, name)
+
+    def _reply(self, name: str) -> Outgoing:
+        plan_id, round_ = digest(name.encode()), 0
+        try:
+            item = spool.read_item(self._spool, name)
+            plan_id = digest(item.request)
+            request = (JoinRequest if item.stage == "join" else TrainRequest).from_bytes(item.request)
+            plan_id, round_ = request.plan.id, request.round
+            return self._answer_request(request, item.weights)
+        except REFUSALS as refusal:
+            log.warning("refused a request: %s", refusal)
+            self._note_refusal(refusal)
+            return Abstain(device=self._state.device, plan_id=plan_id, round=round_)
+
+    def _answer_request(self, request: JoinRequest | TrainRequest, weights: bytes | None) -> Outgoing:
+        terms = self._terms()
+        payment, now = self._state.payment, int(self._now())
+        if isinstance(request, JoinRequest):
+            return join(request, terms=terms, payment=payment, now=now, walls=self._walls)
+        if weights is None:
+            raise FormatError("a training request without weights; nothing was sent")
+        return train(request, weights, terms=terms, payment=payment, pool=self._pool, noise=self._noise, now=now)
+
+    def _terms(self) -> Terms:
+        if self._state.terms is None:
+            raise PolicyViolation("no policy was accepted on this device; nothing was sent")
+        return self._state.terms
+
+    def _pool(self) -> Pool:
+        return pool(self._state.vault.sessions())
+
+    def _note_refusal(self, refusal: Exception) -> None:
+        """Keep the last refusal where its person can read it; it never leaves the keeper's folder."""
+        path = self._state.folder.keeper / "last-refusal.json"
+        with contextlib.suppress(OSError):  # a note is worth less than the answer
+            path.write_text(json.dumps({"kind": type(refusal).__name__, "reason": str(refusal)}))

@@ -1,0 +1,103 @@
+"""How an enrolment begins and what its person says yes to: two files carried by hand, no network.
+
+`create` makes the device; `request` is what the operator gets; `accept_ticket` brings the answer; `accept_policy` takes later terms.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from reticent import spool
+from reticent.actions.action import Session
+from reticent.capture.vault import Vault
+from reticent.capture.vault_key import load_or_create
+from reticent.errors import StateError
+from reticent.keeper.state import DeviceState, accepted_offer, next_policy
+from reticent.records.enrolment import EnrolmentRequest, Ticket, sign_enrolment
+from reticent.records.entries import Consent
+from reticent.records.keys import SigningKey
+from reticent.records.layout import DeviceFolder
+from reticent.records.ledger import Ledger
+from reticent.records.policy import Policy, PolicyOffer, check_acceptance
+
+
+def create(root: Path, *, sessions: tuple[Session, ...] = ()) -> str:
+    """Make a device in an empty folder: keys, ledger, vault, spool. Returns where the vault's key lies ("keyring" or "file").
+
+    sessions: recorded sessions to begin with.
+    Raises: StateError, if the folder holds anything; nothing is changed then.
+    """
+    folder = DeviceFolder(root)
+    if root.exists() and any(root.iterdir()):
+        raise StateError(f"{root} is not empty; a device begins in a new folder; nothing was changed")
+    for path in (root, folder.keeper, folder.pending, folder.courier):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    spool.create(folder.spool)
+    node_key = ec.generate_private_key(ec.SECP384R1())
+    write_private(folder.node_key, node_key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    vault_key, where = load_or_create(folder.vault_key)
+    with Vault.create(folder.vault, key=vault_key) as vault:
+        for session in sessions:
+            vault.add(session)
+    key = SigningKey.generate()
+    key.save(folder.device_key)
+    Ledger.create(folder.ledger, key).close()
+    node_public = node_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    request = EnrolmentRequest(
+        device=key.public.device_id, device_key=key.public.hex, node_key=node_public.decode("ascii")
+    )
+    replace_file(request_file(folder), sign_enrolment(request, key).to_bytes())
+    return where
+
+
+def request_file(folder: DeviceFolder) -> Path:
+    """Where the enrolment request lies, for the person to hand to the operator."""
+    return folder.root / "enrolment-request.json"
+
+
+def accept_ticket(state: DeviceState, ticket: Ticket) -> Policy:
+    """Put a ticket's terms in force after its person's yes, and tell the courier where to connect.
+
+    Raises: PolicyViolation, SignatureError; what was in force stays in force then.
+    """
+    policy = accept_policy(state, ticket.policy, fresh_yes=True)
+    connection = {"version": 1, "address": ticket.address, "ca_certificate": ticket.ca_certificate}
+    replace_file(state.folder.connection, json.dumps(connection).encode())
+    return policy
+
+
+def accept_policy(state: DeviceState, offer: PolicyOffer, *, fresh_yes: bool) -> Policy:
+    """Put terms in force: stricter ones at once, looser ones with a fresh yes (and the council's, where set).
+
+    The ledger's consent entry decides: killed before it, the old terms stand; killed after it, the next start ends the change.
+    """
+    accepted = accepted_offer(state.folder, state.terms.policy_hash) if state.terms is not None else None
+    policy = check_acceptance(offer, accepted=accepted, fresh_yes=fresh_yes)
+    replace_file(next_policy(state.folder), offer.to_bytes())
+    state.payment.ledger.append(
+        Consent(policy_hash=offer.hash, operator_key=offer.operator.hex, receipt_key=policy.receipt_key)
+    )
+    accepted_offer(state.folder, offer.hash)
+    return policy
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a new file of mode 600. Raises: StateError, if it exists."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        raise StateError(f"{path} exists; nothing was changed") from None
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file whole, mode 600, by one rename."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    write_private(temporary, data)
+    temporary.replace(path)

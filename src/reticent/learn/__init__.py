@@ -1,0 +1,1 @@
+"""Local training on one pool of examples, with Opacus."""

@@ -1,0 +1,1 @@
+"""Trunk and heads by name; flat vector to named tensors and back."""

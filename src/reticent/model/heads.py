@@ -1,0 +1,34 @@
+"""Which linear maps do people's data train?"""
+
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from reticent.actions.vocabulary import CELLS, KINDS
+from reticent.model.trunk import KIND_FEATURES, MAP, PLACE_FEATURES, Features
+
+CELL_LOSS = 0.5  # beside 1 for the next kind
+
+
+class Heads(nn.Module):
+    """Linear in the features, so a per-sample gradient is an outer product.
+
+    kind: next kind from all kind features. cell_grid: one weight a map feature, the same in every cell.
+    cell_place: what the history alone says about each cell, through PLACE_FEATURES numbers, and a bias a cell.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kind = nn.Linear(KIND_FEATURES, KINDS)
+        self.cell_grid = nn.Linear(MAP, 1, bias=False)
+        self.cell_place = nn.Linear(PLACE_FEATURES, CELLS)
+
+    def forward(self, features: Features) -> tuple[Tensor, Tensor]:
+        """Returns: logits of the next kind (n, KINDS) and of the next cell (n, CELLS)."""
+        cell = self.cell_grid(features.grid).squeeze(-1) + self.cell_place(features.place)
+        return self.kind(features.kind), cell
+
+
+def summed_loss(kind: Tensor, cell: Tensor, *, next_kind: Tensor, next_cell: Tensor) -> Tensor:
+    """Cross-entropy, in nats, of the next kind and CELL_LOSS times that of the next cell, summed over examples."""
+    total: Tensor = cross_entropy(kind, next_kind, reduction="sum")
+    return total + CELL_LOSS * cross_entropy(cell, next_cell, reduction="sum")

@@ -1,0 +1,116 @@
+"""What does the network see of a pool? Windows as tensors, nothing learnt."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from reticent.actions.pool import Bytes, Pool
+from reticent.actions.vocabulary import (
+    CELLS,
+    CELLS_X,
+    CELLS_Y,
+    HISTORY,
+    KINDS,
+    NO_CELL,
+    NO_KIND,
+    NO_TIME,
+    TIME_BUCKETS,
+    ActionKind,
+)
+
+TOKEN = (KINDS + 1) + (TIME_BUCKETS + 1) + 3  # one past action: kind, time, and x, y and presence of its cell
+PLANES = 7  # where the history lies on the grid of cells
+FACTS = (KINDS + 1) ** 2 + 3 * (KINDS + 1) + (KINDS + 1) * (TIME_BUCKETS + 1) + 4
+_CONTRAST_FLOOR = 0.05  # an even picture stays even: its noise is not blown up
+_POINTER_KINDS = (ActionKind.CLICK, ActionKind.DOUBLE_CLICK, ActionKind.RIGHT_CLICK, ActionKind.DRAG)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Inputs:
+    """n windows as float tensors.
+
+    frames: (n, 1, 48, 64) and patches: (n, 1, 16, 16), each of mean 0 and contrast about 1; a missing patch is 0.
+    has_patch: (n, 1). history: (n, HISTORY * TOKEN), oldest first. planes: (n, PLANES, 12, 16).
+    facts: (n, FACTS), the raw indicators a linear head may use, the product of the last two kinds among them.
+    last: (n, CELLS): 1 at the last action's cell, 0 everywhere where there is none.
+    """
+
+    frames: Tensor
+    patches: Tensor
+    has_patch: Tensor
+    history: Tensor
+    planes: Tensor
+    facts: Tensor
+    last: Tensor
+
+    def __repr__(self) -> str:
+        return f"<Inputs of {len(self.last)} examples>"
+
+
+def inputs(pool: Pool, *, dtype: torch.dtype = torch.float32) -> Inputs:
+    """The pool's windows, never its labels, as tensors of `dtype`.
+
+    A number outside the vocabulary counts as the nearest inside: training must not stop at what a capture holds.
+    """
+    kinds = torch.from_numpy(pool.kinds.clip(0, NO_KIND))
+    cells = torch.from_numpy(pool.cells.clip(0, NO_CELL))
+    times = torch.from_numpy(pool.times.clip(0, NO_TIME))
+    has_patch = torch.from_numpy(np.ascontiguousarray(pool.has_patch)).to(dtype).unsqueeze(1)
+    kind = one_hot(kinds, KINDS + 1).to(dtype)
+    time = one_hot(times, TIME_BUCKETS + 1).to(dtype)
+    where = one_hot(cells, CELLS + 1).to(dtype)[..., :NO_CELL]  # a missing cell is all zeros
+    present = (cells != NO_CELL).to(dtype)
+    column = ((cells % CELLS_X).to(dtype) / (CELLS_X - 1) * 2 - 1) * present
+    row = ((cells // CELLS_X).to(dtype) / (CELLS_Y - 1) * 2 - 1) * present
+    tokens = torch.cat([kind, time, torch.stack([column, row, present], dim=-1)], dim=-1)
+    return Inputs(
+        frames=_pictures(pool.frames, dtype),
+        patches=_pictures(pool.patches, dtype) * has_patch[..., None, None],
+        has_patch=has_patch,
+        history=tokens.flatten(1),
+        planes=_planes(kind, where),
+        facts=_facts(kinds, cells, kind, time),
+        last=where[:, -1],
+    )
+
+
+def _pictures(grey: Bytes, dtype: torch.dtype) -> Tensor:
+    """Each picture less its own mean, over its own contrast: a dark theme and a light one look more alike."""
+    pictures = torch.from_numpy(np.ascontiguousarray(grey)).to(dtype).unsqueeze(1) / 255
+    centred = pictures - pictures.mean(dim=(2, 3), keepdim=True)
+    contrast = centred.square().mean(dim=(2, 3), keepdim=True).sqrt()
+    return centred / (contrast + _CONTRAST_FLOOR)
+
+
+def _planes(kind: Tensor, where: Tensor) -> Tensor:
+    """The last three cells, cells seen before with fading and without, cells pointed at, and the last one's row."""
+    pointed = kind[..., list(_POINTER_KINDS)].sum(dim=-1, keepdim=True) * where
+    fading = 0.7 ** torch.arange(HISTORY - 1, -1, -1, dtype=where.dtype)
+    grid = torch.stack(
+        [
+            where[:, -1],
+            where[:, -2],
+            where[:, -3],
+            torch.einsum("k,nkc->nc", fading, where) / fading.sum(),
+            where.amax(dim=1),
+            torch.einsum("k,nkc->nc", fading, pointed) / fading.sum(),
+        ],
+        dim=1,
+    ).reshape(len(where), -1, CELLS_Y, CELLS_X)
+    row = grid[:, :1].amax(dim=3, keepdim=True).expand(-1, -1, -1, CELLS_X)
+    return torch.cat([grid, row], dim=1)
+
+
+def _facts(kinds: Tensor, cells: Tensor, kind: Tensor, time: Tensor) -> Tensor:
+    """Indicators with which a linear head expresses second-order Markov chains and more."""
+    pair = kind[:, -1].unsqueeze(2) * kind[:, -2].unsqueeze(1)
+    pace = kind[:, -1].unsqueeze(2) * time[:, -1].unsqueeze(1)
+    stay = (cells[:, 1:] == cells[:, :-1]) & (cells[:, 1:] != NO_CELL)
+    alike = (kinds[:, 1:] == kinds[:, :-1]) & (kinds[:, 1:] != NO_KIND)
+    flags = torch.stack([stay[:, -1], stay[:, -2], alike[:, -1] & alike[:, -2]], dim=1)
+    started = (kinds != NO_KIND).to(kind.dtype).mean(dim=1, keepdim=True)
+    single = torch.cat([kind[:, -3], kind[:, -4], kind.mean(dim=1), flags.to(kind.dtype), started], dim=1)
+    return torch.cat([pair.flatten(1), pace.flatten(1), single], dim=1)

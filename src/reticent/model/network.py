@@ -1,0 +1,128 @@
+"""The network by name: public weights in, flat vectors in and out, features of a pool."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import lru_cache
+from hashlib import sha256
+from importlib.resources import files
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from reticent.actions.pool import Pool
+from reticent.errors import FormatError, SettingError
+from reticent.model import catalogue
+from reticent.model.checkpoint_file import check_version
+from reticent.model.heads import Heads
+from reticent.model.inputs import Inputs, inputs
+from reticent.model.pools import take
+from reticent.model.tensors import Floats, check_shapes, decode, encode
+from reticent.model.trunk import Features, Trunk
+
+PUBLIC_VERSION = 1
+_EXAMPLES_AT_ONCE = 32
+
+
+class Network(nn.Module):
+    """A frozen or trainable trunk, and linear heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = Heads()
+        self.trunk = Trunk()
+
+    def forward(self, seen: Inputs) -> tuple[Tensor, Tensor]:
+        """Returns: logits of the next kind (n, KINDS) and of the next cell (n, CELLS)."""
+        kind, cell = self.heads(self.trunk(seen))
+        return kind, cell
+
+
+def load(name: str) -> Network:
+    """A fresh copy of the model with its public weights, float32.
+
+    Raises: SettingError (unknown name), FormatError (the shipped file is not the one whose hash the catalogue holds).
+    """
+    return deepcopy(_public(name))
+
+
+def initial(name: str, trainable: str) -> Floats:
+    """The public start of training, shape (P,), float32: heads and trunk fitted on public data. Raises SettingError."""
+    return vector(_public(name), trainable)
+
+
+def trained(network: Network, trainable: str) -> Iterator[tuple[str, nn.Parameter]]:
+    """What `trainable` names, in the order of the flat vector. Raises SettingError for another choice."""
+    if trainable not in catalogue.TRAINABLE:
+        raise SettingError(f"a model trains {' or '.join(catalogue.TRAINABLE)} and nothing else; nothing was loaded")
+    for name, parameter in sorted(network.named_parameters()):
+        if trainable == "all" or name.startswith("heads."):
+            yield name, parameter
+
+
+def vector(network: Network, trainable: str) -> Floats:
+    """The trained parameters as shape (P,), float32: sorted by name, each in C order."""
+    parts = [parameter.detach().to(torch.float32).flatten().numpy() for _, parameter in trained(network, trainable)]
+    return np.concatenate(parts)
+
+
+def set_vector(network: Network, trainable: str, weights: Floats) -> None:
+    """Put a flat vector back where `vector` took it from; exact, non-finite numbers included.
+
+    Raises SettingError unless `weights` is a float32 array of shape (P,); the network is then unchanged.
+    """
+    parts = list(trained(network, trainable))
+    expected = sum(parameter.numel() for _, parameter in parts)
+    if not isinstance(weights, np.ndarray) or weights.dtype != np.float32 or weights.shape != (expected,):
+        raise SettingError(f"the weights must be {expected} float32 numbers in a row; the model is unchanged")
+    values = torch.from_numpy(weights.copy())
+    with torch.no_grad():
+        for (_, parameter), part in zip(parts, torch.split(values, [p.numel() for _, p in parts]), strict=True):
+            parameter.copy_(part.view_as(parameter))
+
+
+def features(network: Network, pool: Pool) -> Features:
+    """What the heads see of each example, in the network's precision, without gradients.
+
+    Every forward pass has the same shape, filled up with empty examples: how a matrix product rounds depends on its
+    shape, and an example's features must not depend on how many others there are.
+    """
+    dtype = network.heads.kind.weight.dtype
+    parts = []
+    with torch.no_grad():
+        for start in range(0, max(len(pool), 1), _EXAMPLES_AT_ONCE):
+            rows = np.arange(start, min(start + _EXAMPLES_AT_ONCE, len(pool)))
+            part = network.trunk(inputs(take(pool, rows, size=_EXAMPLES_AT_ONCE), dtype=dtype))
+            parts.append((part.kind[: len(rows)], part.grid[: len(rows)], part.place[: len(rows)]))
+    kind, grid, place = (torch.cat(column) for column in zip(*parts, strict=True))
+    return Features(kind=kind, grid=grid, place=place)
+
+
+def encode_public(network: Network, *, name: str) -> bytes:
+    """The bytes that ship as a model's public weights: parameters and statistics."""
+    tensors = {key: value.detach().to(torch.float32).numpy() for key, value in network.state_dict().items()}
+    return encode(tensors, {"version": str(PUBLIC_VERSION), "model": name})
+
+
+def decode_public(data: bytes, *, name: str) -> Network:
+    """Raises FormatError, NewerFormatError for bytes that are not the named model's."""
+    entry = catalogue.entry(name)
+    tensors, metadata = decode(data)
+    check_version(metadata, known=PUBLIC_VERSION)
+    check_shapes(tensors, {**entry.heads, **entry.trunk, **entry.statistics})
+    network = Network()
+    network.load_state_dict({key: torch.from_numpy(values.copy()) for key, values in tensors.items()})
+    network.trunk.requires_grad_(False)
+    return network
+
+
+@lru_cache(maxsize=8)
+def _public(name: str) -> Network:
+    entry = catalogue.entry(name)
+    data = files("reticent.model").joinpath("data", entry.file).read_bytes()
+    if sha256(data).hexdigest() != entry.sha256:
+        raise FormatError(
+            f"the public weights of {name} in this installation are not the ones it was released with; nothing was loaded"
+        )
+    with torch.random.fork_rng(devices=[]):  # building layers draws from torch's generator; nobody should notice
+        return decode_public(data, name=name)

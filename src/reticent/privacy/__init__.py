@@ -1,0 +1,1 @@
+"""Pure mathematics of privacy: events, mechanism, accountants, calibration, filters. No I/O."""

@@ -1,0 +1,178 @@
+"""Recorded sessions of many people in one file.
+
+::
+
+    reticent-recording 1 <sha256 of every byte after this line, hex>\\n
+    {"datasheet":...,"people":[{"block":{counts},"bytes":...,"person":...}, ...],"title":...}\\n
+    one packed block a person, in that order (see `packing`)
+
+The digest finds damage; it is no signature. Reading trusts nothing else that the file says: sizes are capped before
+anything is unpacked, and people are unpacked one at a time, so a device that needs one person pays for one.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reticent.errors import FormatError, NewerFormatError, SettingError, StateError
+from reticent.recordings.packing import BlockCounts, pack, unpack
+from reticent.recordings.recorded import RecordedSession, check, session
+
+__all__ = ["Archive", "RecordedSession", "read_archive", "session", "write_archive"]
+
+VERSION = 1
+MAX_FILE_BYTES = 512 * 2**20
+MAX_HEADER_BYTES = 8 * 2**20
+MAX_PEOPLE = 100_000
+_FIRST_LINE = re.compile(rb"reticent-recording ([1-9][0-9]{0,8}) ([^\n]{0,80})\n")
+_PERSON = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class _Person(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    person: str = Field(pattern=f"^{_PERSON.pattern}$")
+    block: BlockCounts
+    bytes: int = Field(ge=0, le=MAX_FILE_BYTES)
+
+
+class _Header(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    title: str = Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")  # shown on terminals
+    datasheet: str = Field(max_length=100_000)
+    people: tuple[_Person, ...] = Field(max_length=MAX_PEOPLE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonCounts:
+    """How much of one person an archive holds; known without unpacking."""
+
+    sessions: int
+    events: int
+    frames: int
+    thumbnails: int
+    patches: int
+
+
+class Archive:
+    """An archive whose digest and header hold; people are unpacked when asked for."""
+
+    def __init__(self, header: _Header, blocks: dict[str, bytes], *, file_bytes: int) -> None:
+        self._entries = {person.person: person for person in header.people}
+        self._blocks = blocks
+        self.title = header.title
+        self.datasheet = header.datasheet
+        self.people = tuple(self._entries)
+        self.file_bytes = file_bytes
+
+    def __repr__(self) -> str:
+        return f"<Archive of {len(self.people)} people>"
+
+    def counts(self, person: str) -> PersonCounts:
+        """Raises SettingError for a person who is not in the archive."""
+        block = self._person(person).block
+        return PersonCounts(
+            sessions=len(block.sessions),
+            events=block.events,
+            frames=block.frames,
+            thumbnails=block.thumbnails,
+            patches=block.patches,
+        )
+
+    def sessions(self, person: str) -> tuple[RecordedSession, ...]:
+        """One person's sessions in the order they were written.
+
+        Raises SettingError for a person who is not in the archive, FormatError for a block that is not what it claims.
+        """
+        entry = self._person(person)
+        return unpack(entry.block, self._blocks[person], person=person)
+
+    def _person(self, person: str) -> _Person:
+        if person in self._entries:
+            return self._entries[person]
+        raise SettingError(f"the archive has no such person; it has {len(self.people)} others; nothing was read")
+
+
+def write_archive(path: Path, sessions: Iterable[RecordedSession], *, title: str, datasheet: str) -> None:
+    """Write `sessions`, grouped by person, to `path` in one atomic step, replacing what was there.
+
+    The same sessions give the same bytes. Raises SettingError, and writes nothing, for what could not be read back:
+    a position outside [0, 1], decreasing times, another frame shape, an action without a frame.
+    """
+    grouped: dict[str, list[RecordedSession]] = {}
+    for recorded in sessions:
+        check(recorded)
+        try:
+            session(recorded)
+        except FormatError as error:
+            raise SettingError(f"{error}; nothing was written") from None
+        grouped.setdefault(recorded.person, []).append(recorded)
+    people, blocks = [], []
+    for person in sorted(grouped):
+        if not _PERSON.fullmatch(person):
+            raise SettingError("a person's name takes 1 to 64 of A-Z a-z 0-9 . _ -; nothing was written")
+        counts, block = pack(grouped[person])
+        people.append(_Person(person=person, block=counts, bytes=len(block)))
+        blocks.append(block)
+    try:
+        header = _Header(title=title, datasheet=datasheet, people=tuple(people))
+    except ValidationError:
+        raise SettingError(
+            "a title takes one line of up to 200 characters, a datasheet 100,000; nothing was written"
+        ) from None
+    line = json.dumps(header.model_dump(), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    body = b"".join((line, b"\n", *blocks))
+    if len(line) > MAX_HEADER_BYTES or len(body) > MAX_FILE_BYTES - 100:
+        raise SettingError(f"an archive takes at most {MAX_FILE_BYTES} bytes; nothing was written")
+    first = f"reticent-recording {VERSION} {hashlib.sha256(body).hexdigest()}\n".encode()
+    beside = path.with_name(path.name + ".part")
+    beside.write_bytes(first + body)
+    beside.replace(path)
+
+
+def read_archive(path: Path) -> Archive:
+    """The archive at `path`, its digest and header checked.
+
+    Raises StateError for a file that cannot be opened, NewerFormatError for a newer release's file, FormatError for
+    everything else.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise StateError(f"the recording cannot be opened ({error.strerror}); nothing was read") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise FormatError(f"the recording is larger than {MAX_FILE_BYTES} bytes; nothing was read")
+    return parse_archive(data)
+
+
+def parse_archive(data: bytes) -> Archive:
+    """`read_archive` for bytes."""
+    match = _FIRST_LINE.match(data)
+    if match is None:
+        raise FormatError("this is not a reticent recording; nothing was read")
+    if int(match[1]) > VERSION:
+        raise NewerFormatError(
+            f"the recording is of version {int(match[1])}; this release reads up to {VERSION}; nothing was read"
+        )
+    if match[2] != hashlib.sha256(memoryview(data)[match.end() :]).hexdigest().encode():
+        raise FormatError("the recording's digest does not match: it is truncated or damaged; nothing was read")
+    end = data.find(b"\n", match.end(), match.end() + MAX_HEADER_BYTES)
+    try:
+        header = _Header.model_validate_json(data[match.end() : max(end, 0)])
+    except ValidationError:
+        raise FormatError("the recording's header is not what this release writes; nothing was read") from None
+    blocks: dict[str, bytes] = {}
+    at = end + 1
+    for person in header.people:
+        blocks[person.person] = data[at : at + person.bytes]
+        at += person.bytes
+    if at != len(data) or len(blocks) != len(header.people):
+        raise FormatError("the recording's blocks do not fill it as its header says; nothing was read")
+    return Archive(header, blocks, file_bytes=len(data))

@@ -1,0 +1,46 @@
+"""How a file is opened that somebody may have swapped: regular files only, never through a link, never waiting."""
+
+import os
+import stat
+from pathlib import Path
+
+from reticent.errors import FormatError, StateError
+
+
+def open_regular(path: Path, *, what: str, writable: bool = False) -> int:
+    """Return a descriptor of an existing regular file. A link, folder, pipe or device is refused.
+
+    Raises: StateError.
+    """
+    mode = os.O_RDWR if writable else os.O_RDONLY
+    try:
+        # O_NONBLOCK: opening a pipe without it would wait for somebody to write.
+        descriptor = os.open(path, mode | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        reason = "it is a link" if path.is_symlink() else error.strerror
+        raise StateError(f"the {what} {path} can't be opened: {reason}; nothing was changed") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise StateError(f"the {what} {path} is not a regular file; nothing was changed")
+    return descriptor
+
+
+def read_regular(path: Path, *, what: str, limit_bytes: int) -> bytes:
+    """Return all of a regular file.
+
+    Raises: StateError, as `open_regular`; FormatError, beyond `limit_bytes`.
+    """
+    with os.fdopen(open_regular(path, what=what), "rb") as file:
+        data = file.read(limit_bytes + 1)
+    if len(data) > limit_bytes:
+        raise FormatError(f"the {what} {path} has more than {limit_bytes} bytes; nothing was read")
+    return data
+
+
+def sync_folder(folder: Path) -> None:
+    """Put a folder's entries on the disk, so that a file that was made or renamed in it survives a crash."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,104 @@
+"""What the server asks for, as data: a device runs no code that anyone sends."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit
+from reticent.records.keys import Domain, PublicKey, SigningKey
+from reticent.records.record import Count, Index, Name, Positive, Rate, Record, Version1
+from reticent.records.signed import Signed, sign
+
+LARGEST_MODEL = 1 << 24
+"""Trainable parameters: a payload of 64 MiB."""
+
+
+class LocalTraining(Record):
+    """The example-level layer: DP-SGD on the device.
+
+    sampling_rate: Poisson rate of one step. expected_batch: the divisor of a step's summed gradient. Both are the
+    policy's constants, never derived from the amount of data. clip_norm: L2 bound of one example's gradient.
+    noise_multiplier: noise standard deviation / clip_norm.
+    """
+
+    TITLE: ClassVar[str] = "plan's training"
+
+    sampling_rate: Rate
+    expected_batch: Annotated[int, Field(ge=1, le=1_000_000)]
+    steps: Annotated[int, Field(ge=1, le=1_000_000)]
+    learning_rate: Positive
+    clip_norm: Positive
+    noise_multiplier: Positive
+
+
+class Release(Record):
+    """The employee-level layer: what the door does to one update.
+
+    clip_norm: L2 bound of the update. noise_multiplier: noise standard deviation / clip_norm. grid: one unit of the
+    integer grid, in weight space.
+    """
+
+    TITLE: ClassVar[str] = "plan's release"
+
+    mode: Mode
+    clip_norm: Positive
+    noise_multiplier: Positive
+    grid: Positive
+
+
+class Plan(Record):
+    """Some rounds of training. Times are Unix seconds; `rounds` are numbered from 0."""
+
+    TITLE: ClassVar[str] = "plan"
+
+    version: Version1 = 1
+    purpose: Name
+    model: Name
+    parameters: Annotated[int, Field(ge=1, le=LARGEST_MODEL)]
+    trainable: Literal["heads", "all"]
+    training: LocalTraining
+    release: Release
+    min_cohort: Count
+    rounds: Annotated[int, Field(ge=1, le=1_000_000)]
+    issued_at: Index
+    expires_at: Index
+
+    @model_validator(mode="after")
+    def _times_in_order(self) -> Self:
+        if self.expires_at <= self.issued_at:
+            raise ValueError("expires_at must be later than issued_at")
+        return self
+
+    def events(self) -> tuple[PrivacyEvent, PrivacyEvent]:
+        """Return what ONE round does to a person: the employee-level event, then the example-level one."""
+        employee = PrivacyEvent(
+            unit=Unit.EMPLOYEE,
+            adjacency=Adjacency.ZERO_OUT,
+            mode=self.release.mode,
+            clip_norm=self.release.clip_norm,
+            noise_multiplier=self.release.noise_multiplier,
+        )
+        example = PrivacyEvent(
+            unit=Unit.EXAMPLE,
+            adjacency=Adjacency.ZERO_OUT,
+            mode=Mode.LOCAL,  # the whole example-level noise is on the device in every mode
+            clip_norm=self.training.clip_norm,
+            noise_multiplier=self.training.noise_multiplier,
+            sampling_rate=self.training.sampling_rate,
+            steps=self.training.steps,
+        )
+        return employee, example
+
+
+def sign_plan(plan: Plan, key: SigningKey) -> Signed:
+    """Sign a plan as the operator; its id is the result's `id`."""
+    return sign(Domain.PLAN, plan.to_value(), key)
+
+
+def read_plan(signed: Signed, operator: PublicKey) -> Plan:
+    """Return the plan, if the operator signed it.
+
+    Raises: SignatureError, FormatError, NewerFormatError.
+    """
+    signed.check(Domain.PLAN, operator)
+    return Plan.from_bytes(signed.body)

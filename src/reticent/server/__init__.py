@@ -1,0 +1,1 @@
+"""Keys and certificates, enrolment, gateway, SuperLink launcher."""

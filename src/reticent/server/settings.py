@@ -1,0 +1,182 @@
+"""What a server folder holds beside the shared layout, and its own settings (server.json)."""
+
+import ipaddress
+import json
+import os
+import re
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from reticent.errors import FormatError, InputError, NewerFormatError, SettingError, StateError
+from reticent.records.layout import ServerFolder
+from reticent.records.record import Record, Version1
+
+_LIMIT_BYTES = 64 * 1024
+_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
+
+
+class ServerPaths(ServerFolder):
+    """The part of the layout that nobody but the server needs."""
+
+    __slots__ = ()
+
+    @property
+    def certificate(self) -> Path:
+        return self.root / "tls" / "server.crt"
+
+    @property
+    def certificate_key(self) -> Path:
+        return self.root / "tls" / "server.key"
+
+    @property
+    def superexec_secret(self) -> Path:
+        """32 random bytes: who knows them may take a ServerApp task from the SuperLink."""
+        return self.root / "keys" / "superexec.secret"
+
+    @property
+    def flower_home(self) -> Path:
+        return self.root / "flower"
+
+    @property
+    def database(self) -> Path:
+        """The SuperLink's own state: registered nodes, runs, messages on their way."""
+        return self.root / "flower" / "state.db"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def tickets(self) -> Path:
+        return self.root / "tickets"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def policy_draft(self) -> Path:
+        return self.root / "policy.yaml"
+
+    @property
+    def serving(self) -> Path:
+        """Process ids and ports while `serve` runs."""
+        return self.root / "serve.json"
+
+    @property
+    def serve_lock(self) -> Path:
+        return self.root / "serve.lock"
+
+    @property
+    def enrol_lock(self) -> Path:
+        return self.root / "enrol.lock"
+
+
+class ServerSettings(Record):
+    """server.json. `address` is what devices connect to, `listen` the address that the gateway binds."""
+
+    TITLE: ClassVar[str] = "server's settings"
+
+    version: Version1 = 1
+    address: Annotated[str, Field(max_length=300)]
+    listen: Annotated[str, Field(max_length=64)]
+    superlink_port: Annotated[int, Field(ge=1, le=65535)]
+
+    @property
+    def host(self) -> str:
+        return split_address(self.address)[0]
+
+    @property
+    def port(self) -> int:
+        return split_address(self.address)[1]
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """`host:port` or `[IPv6]:port` → host and port. Raises SettingError for anything a device couldn't connect to."""
+    host, _, digits = address.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host.lower()
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 5 or not 0 <= int(digits) <= 65535:
+        raise SettingError(f"{address[:300]!r} is not an address; it is host:port, such as 127.0.0.1:9443")
+    try:
+        parsed = ipaddress.ip_address(host)
+    except ValueError:
+        if bracketed or not _NAME.match(host) or host.rsplit(".", 1)[-1].isdigit():
+            raise SettingError(f"{host[:300]!r} is neither an IP address nor a host name") from None
+    else:
+        if (parsed.version == 6) is not bracketed or "%" in host:
+            raise SettingError(f"write an IPv6 address in brackets and without a zone: [{host}]:{digits}")
+        if parsed.is_unspecified or parsed.is_multicast:
+            raise SettingError(f"{host} is no address that a device could connect to; name this machine's own")
+    return host, int(digits)
+
+
+def join_address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def listen_address(host: str) -> str:
+    """What the gateway binds: the address itself, or every interface when devices know the machine by name only."""
+    if host == "localhost":
+        return "127.0.0.1"
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return "0.0.0.0"  # noqa: S104  the name's address may be another one than this machine sees
+
+
+def open_folder(root: Path) -> tuple[ServerPaths, ServerSettings]:
+    """The folder that `init` made. Raises StateError where there is none, FormatError where it was spoilt."""
+    paths = ServerPaths(root.resolve())
+    try:
+        data = read_capped(paths.settings, limit_bytes=_LIMIT_BYTES)
+    except FileNotFoundError:
+        raise StateError(f"{paths.root} is not a server folder; `reticent server init` makes one") from None
+    try:
+        settings = ServerSettings.from_value(json.loads(data))
+        ipaddress.ip_address(settings.listen)
+        if settings.port == 0:
+            raise SettingError("port 0")
+    except NewerFormatError:
+        raise
+    except (ValueError, InputError):
+        raise FormatError(f"{paths.settings} does not hold a server's settings; nothing was started") from None
+    return paths, settings
+
+
+def read_capped(path: Path, *, limit_bytes: int) -> bytes:
+    """A whole file of at most `limit_bytes`. Raises FormatError beyond, StateError where it can't be read."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit_bytes + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StateError(f"{path} can't be read: {error.strerror}") from None
+    if len(data) > limit_bytes:
+        raise FormatError(f"{path} is larger than {limit_bytes} bytes; it was not read")
+    return data
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """A new file, mode 0600, on disk before this returns. Raises StateError if it exists or can't be written."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        raise StateError(f"{path} exists already; it was left as it is") from None
+    except OSError as error:
+        raise StateError(f"{path} can't be written: {error.strerror}") from None
+
+
+def replace_private(path: Path, data: bytes) -> None:
+    """Like `write_private`, but replaces what is there, whole or not at all."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    write_private(fresh, data)
+    fresh.replace(path)

@@ -1,0 +1,401 @@
+"""The loop: what is applied, what isn't, and that a stop anywhere changes nothing."""
+
+import itertools
+import json
+import os
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flwr.app import Error
+
+from reticent.aggregate.checkpoint import read_checkpoint
+from reticent.errors import IntegrityError, RoundAborted, SettingError
+from reticent.privacy.events import Mode
+from reticent.records.canonical import digest
+from reticent.records.messages import decode_reply
+from reticent.records.plan import Release
+from tests.aggregate.attacks import forged, header_of, other_answer
+from tests.aggregate.scripted import PARAMETERS, QUICK, ScriptedDevice, World, a_plan, expected, request_of
+
+
+def silent(device, genuine, message):
+    return None
+
+
+def honest(count):
+    return [ScriptedDevice(100 + number) for number in range(count)]
+
+
+def test_three_clean_rounds_give_exactly_the_integer_arithmetic(tmp_path):
+    world = World(tmp_path, honest(4))
+    weights = world.run()
+    np.testing.assert_array_equal(weights, expected(world, [world.devices] * 3))
+    assert weights.dtype == np.float32
+    lines = world.lines()
+    assert [(line["round"], line["status"]) for line in lines] == [
+        (-1, "start"),
+        (0, "applied"),
+        (1, "applied"),
+        (2, "applied"),
+    ]
+    for before, line in itertools.pairwise(lines):
+        assert (line["asked"], line["joined"], line["released"], line["abstained"]) == (4, 4, 4, 0)
+        assert (line["dropped"], line["incidents"], line["reason"]) == ({}, {}, None)
+        assert line["weights_hash"] == before["new_weights_hash"]
+        assert line["plan_id"] == world.signed.id
+    assert lines[-1]["new_weights_hash"] == digest(weights.astype("<f4").tobytes())
+    assert lines[-1]["metrics"] == {"top1": pytest.approx(float(np.abs(weights).sum())), "perplexity": None}
+    assert [number for number, _ in world.published] == [0, 1, 2, 3]
+    np.testing.assert_array_equal(world.published[-1][1], weights)
+
+
+def test_the_stored_replies_are_the_exact_bytes_and_sum_up_to_the_weights(tmp_path):
+    world = World(tmp_path, honest(3))
+    world.run()
+    stored = sorted((world.run_folder / "replies").iterdir())
+    assert [path.name for path in stored] == sorted(f"{n}-{one.id}.reply" for n in range(3) for one in world.devices)
+    for path in stored:
+        header, payload = decode_reply(path.read_bytes(), limit_bytes=10_000, device_key=None)
+        device = next(one for one in world.devices if one.id == header.device)
+        assert payload == device.values(header.round).tobytes()
+
+
+def test_each_join_brings_the_receipt_of_the_last_one(tmp_path):
+    world = World(tmp_path, honest(3))
+    world.run()
+    first, *later = world.devices[0].last_receipts
+    assert first is None
+    assert [json.loads(receipt.body)["round"] for receipt in later] == [0, 1]
+    assert [json.loads(receipt.body)["index"] for receipt in later] == [10, 13]
+
+
+def test_messages_expire_with_their_stage_and_are_pulled_one_by_one(tmp_path):
+    world = World(tmp_path, honest(3), pace=replace(QUICK, join_s=11, train_s=13))
+    world.run()
+    assert {(m.metadata.message_type, m.metadata.ttl) for m in world.grid.sent} == {("query.join", 11), ("train", 13)}
+    assert {len(identifiers) for identifiers in world.grid.pulls} == {1}
+
+
+def test_only_enrolled_nodes_are_asked(tmp_path):
+    world = World(tmp_path, honest(3))
+    world.grid.devices[7] = ScriptedDevice(7)
+    world.grid.listed.add(7)
+    world.run()
+    assert world.grid.devices[7].asked == []
+
+
+@pytest.mark.parametrize("stage", ["join", "train"])
+def test_too_few_answers_abort_the_round_and_nothing_is_applied(tmp_path, stage):
+    quiet = [ScriptedDevice(node, **{stage: silent}) for node in (1, 2)]
+    world = World(tmp_path, [*honest(2), *quiet], pace=replace(QUICK, join_s=0.2, train_s=0.2))
+    with pytest.raises(RoundAborted, match=r"2 of 4 devices .* the plan needs 3; nothing was applied"):
+        world.run()
+    start, line = world.lines()
+    assert (line["status"], line["new_weights_hash"], line["metrics"]) == ("aborted", None, None)
+    assert line["dropped"] == {"silent": 2}
+    assert line["weights_hash"] == start["new_weights_hash"]
+    checkpoint = read_checkpoint(world.run_folder / "checkpoint", plan_id=world.signed.id, parameters=PARAMETERS)
+    assert checkpoint.round == -1
+    np.testing.assert_array_equal(checkpoint.state.weights, world.initial)
+    if stage == "join":
+        assert {kind for one in world.devices for kind, _ in one.asked} == {"query.join"}
+
+
+def test_abstentions_count_as_such_and_abort_below_the_smallest_cohort(tmp_path):
+    no = [ScriptedDevice(1, join=lambda d, g, m: d.abstains(request_of(m)))]
+    late_no = [ScriptedDevice(2, train=lambda d, g, m: d.abstains(request_of(m)))]
+    world = World(tmp_path, [*honest(2), *no, *late_no])
+    with pytest.raises(RoundAborted):
+        world.run()
+    line = world.lines()[-1]
+    assert (line["joined"], line["released"], line["abstained"], line["dropped"]) == (3, 2, 2, {})
+
+
+def test_a_round_waits_no_longer_than_it_must_where_too_few_can_answer(tmp_path):
+    dead = [ScriptedDevice(1, join=lambda d, g, m: Error(5, "node unavailable"))]
+    world = World(tmp_path, [*honest(1), *dead, ScriptedDevice(2, join=silent)], pace=replace(QUICK, join_s=3600))
+    with pytest.raises(RoundAborted):
+        world.run()  # would take an hour
+
+
+@pytest.mark.parametrize("stage", ["join", "train"])
+def test_a_device_that_falls_silent_costs_the_time_of_grace_only(tmp_path, stage):
+    world = World(
+        tmp_path,
+        [*honest(3), ScriptedDevice(1, **{stage: silent})],
+        pace=replace(QUICK, join_s=3600, train_s=3600),
+    )
+    weights = world.run()
+    np.testing.assert_array_equal(weights, expected(world, [world.devices[:3]] * 3))
+    assert [line["dropped"] for line in world.lines()[1:]] == [{"silent": 1}] * 3
+
+
+@pytest.mark.parametrize("stage", ["join", "train"])
+def test_a_dead_node_s_error_reply_drops_it(tmp_path, stage):
+    dead = ScriptedDevice(1, **{stage: lambda d, g, m: Error(5, "node unavailable")})
+    world = World(tmp_path, [*honest(3), dead], pace=replace(QUICK, grace_s=3600))
+    world.run()
+    assert [line["dropped"] for line in world.lines()[1:]] == [{"node_error": 1}] * 3
+
+
+def test_a_node_that_stalls_its_upload_holds_nobody_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("reticent.aggregate.mailbox.STALLED_S", 0.02)
+    world = World(tmp_path, honest(5), plan=a_plan(rounds=1))
+    release = threading.Event()
+    world.grid.hanging = {100: release, 101: release}
+    try:
+        weights = world.run()
+    finally:
+        release.set()
+    np.testing.assert_array_equal(weights, expected(world, [world.devices[2:]]))
+    assert world.lines()[-1]["dropped"] == {"silent": 2}
+
+
+def test_a_message_that_the_superlink_does_not_take_drops_its_node(tmp_path):
+    world = World(tmp_path, honest(4))
+    world.grid.refuses = {100}
+    world.run()
+    assert [line["dropped"] for line in world.lines()[1:]] == [{"undelivered": 1}] * 3
+
+
+def test_a_batch_that_the_superlink_refuses_aborts_the_round(tmp_path):
+    world = World(tmp_path, honest(3))
+    world.grid.push_messages = lambda messages: []
+    with pytest.raises(RoundAborted):
+        world.run()
+    assert world.lines()[-1]["dropped"] == {"undelivered": 3}
+
+
+def test_replies_to_other_questions_and_exact_duplicates_are_ignored(tmp_path):
+    world = World(tmp_path, [*honest(2), ScriptedDevice(1, train=lambda d, g, m: [g, g])])
+    pull, strangers = world.grid.pull_messages, []
+
+    def with_strangers(identifiers):
+        found = list(pull(identifiers))
+        strangers.extend(found)
+        return [*strangers, *found]
+
+    world.grid.pull_messages = with_strangers
+    weights = world.run()
+    np.testing.assert_array_equal(weights, expected(world, [world.devices] * 3))
+    assert [line["dropped"] for line in world.lines()[1:]] == [{}] * 3
+
+
+def test_a_release_of_an_earlier_round_is_dropped(tmp_path):
+    kept = []
+
+    def replays(device, genuine, message):
+        kept.append(genuine)
+        return kept[0]
+
+    world = World(tmp_path, [*honest(3), ScriptedDevice(1, train=replays)])
+    weights = world.run()
+    np.testing.assert_array_equal(weights, expected(world, [world.devices, world.devices[:3], world.devices[:3]]))
+    assert [line["dropped"] for line in world.lines()[1:]] == [{}, {"wrong_round": 1}, {"wrong_round": 1}]
+
+
+@pytest.mark.parametrize("stage", ["join", "train"])
+def test_another_device_s_reply_is_dropped(tmp_path, stage):
+    seen = {}
+
+    def watched(device, genuine, message):
+        seen[message.metadata.message_type, request_of(message).round] = genuine
+        return genuine
+
+    def copies(device, genuine, message):
+        return seen[message.metadata.message_type, request_of(message).round]
+
+    devices = [ScriptedDevice(1, **{stage: watched}), ScriptedDevice(2, **{stage: copies}), *honest(2)]
+    world = World(tmp_path, devices)
+    weights = world.run()
+    np.testing.assert_array_equal(weights, expected(world, [[devices[0], *devices[2:]]] * 3))
+    assert [line["dropped"] for line in world.lines()[1:]] == [{"wrong_signature": 1}] * 3
+
+
+def test_a_device_that_answers_a_repeated_round_differently_is_dropped_named_and_kept_as_evidence(tmp_path):
+    answers = []
+
+    def changes_its_mind(device, genuine, message):
+        answers.append(other_answer(device, genuine) if answers else genuine)
+        return answers[-1]
+
+    moods = iter([None, *["genuine"] * 99])
+    sleepy = ScriptedDevice(1, train=lambda d, g, m: g if next(moods) else Error(0, ""))
+    world = World(
+        tmp_path,
+        [ScriptedDevice(2, train=changes_its_mind), *honest(2), sleepy],
+        plan=a_plan(rounds=1, min_cohort=4),
+        pace=replace(QUICK, attempts=2),
+    )
+    with pytest.raises(RoundAborted, match="aborted 2 times"):
+        world.run()
+    first, second = world.lines()[1:]
+    assert (first["released"], first["dropped"]) == (3, {"node_error": 1})
+    assert (second["released"], second["dropped"]) == (0, {"equivocation": 1, "abandoned": 3})
+    assert second["incidents"] == {world.devices[0].id: "equivocation"}
+    replies = world.run_folder / "replies"
+    assert (replies / f"0-{world.devices[0].id}.reply").read_bytes() == answers[0]
+    assert (replies / f"0-{world.devices[0].id}.equivocation").read_bytes() == answers[1]
+
+
+def test_an_aborted_round_is_asked_again_with_the_same_question(tmp_path):
+    moods = iter([None, *["genuine"] * 99])
+    sleepy = ScriptedDevice(1, train=lambda d, g, m: g if next(moods) else Error(0, ""))
+    world = World(tmp_path, [*honest(2), sleepy], pace=replace(QUICK, attempts=2))
+    weights = world.run()
+    np.testing.assert_array_equal(weights, expected(world, [world.devices] * 3))
+    assert [(line["round"], line["status"]) for line in world.lines()] == [
+        (-1, "start"),
+        (0, "aborted"),
+        (0, "applied"),
+        (1, "applied"),
+        (2, "applied"),
+    ]
+    assert len((tmp_path / "receipts.jsonl").read_bytes().splitlines()) == 9  # the same heads give the same receipts
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"index": 9}, {"index": 10, "head": "ab" * 32}, {"index": 10, "head": digest(b"0")}],
+    ids=["restored", "forked", "rolled back to the last head"],
+)
+def test_a_device_with_another_past_is_refused_and_named(tmp_path, changes):
+    def with_another_past(device, genuine, message):
+        if request_of(message).round == 0:
+            return genuine
+        return forged(header_of(genuine) | changes, b"", device.key)
+
+    world = World(tmp_path, [*honest(3), ScriptedDevice(1, join=with_another_past)])
+    weights = world.run()
+    np.testing.assert_array_equal(weights, expected(world, [world.devices, world.devices[:3], world.devices[:3]]))
+    for line in world.lines()[2:]:
+        assert (line["joined"], line["dropped"]) == (3, {"rolled_back": 1})
+        assert line["incidents"] == {world.devices[3].id: "rolled_back"}
+    assert world.devices[3].asked == [("query.join", 0), ("train", 0), ("query.join", 1), ("query.join", 2)]
+
+
+def test_a_round_waits_for_the_smallest_cohort_to_connect(tmp_path):
+    world = World(tmp_path, honest(3), pace=replace(QUICK, connect_s=60))
+    world.grid.listed = {100}
+    looks = iter(range(1000))
+    ids = world.grid.get_node_ids
+
+    def slowly():
+        if next(looks) == 5:
+            world.grid.listed = {100, 101, 102}
+        return ids()
+
+    world.grid.get_node_ids = slowly
+    world.run()
+    assert world.lines()[1]["asked"] == 3
+
+
+def test_a_cohort_that_never_connects_aborts_the_run(tmp_path):
+    world = World(tmp_path, honest(3), pace=replace(QUICK, connect_s=0.01, attempts=2))
+    world.grid.listed = {100}
+    with pytest.raises(RoundAborted, match="1 devices were connected, the plan needs 3"):
+        world.run()
+    assert [line["status"] for line in world.lines()] == ["start", "aborted", "aborted"]
+    assert world.grid.sent == []
+
+
+def test_an_expired_plan_asks_nobody(tmp_path):
+    world = World(tmp_path, honest(3), now=2_000.0)
+    with pytest.raises(RoundAborted, match="expired"):
+        world.run()
+    assert world.grid.sent == []
+
+
+def test_a_plan_in_secure_mode_is_not_summed_in_the_open(tmp_path):
+    release = Release(mode=Mode.SECURE, clip_norm=0.5, noise_multiplier=0.1, grid=2.0**-14)
+    world = World(tmp_path, honest(3), plan=a_plan(release=release))
+    with pytest.raises(SettingError, match="secure"):
+        world.run()
+    assert world.grid.sent == []
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_never_sent(tmp_path, value):
+    world = World(tmp_path, honest(3))
+    world.initial[3] = value
+    with pytest.raises(SettingError, match="finite"):
+        world.run()
+    assert world.grid.sent == []
+
+
+def test_a_finished_plan_asks_nobody_again(tmp_path):
+    world = World(tmp_path, honest(3))
+    weights = world.run()
+    sent, lines = len(world.grid.sent), world.lines()
+    np.testing.assert_array_equal(world.run(), weights)
+    assert (len(world.grid.sent), world.lines()) == (sent, lines)
+
+
+def test_a_journal_that_is_ahead_of_the_newest_checkpoint_stops_the_run(tmp_path):
+    world = World(tmp_path, honest(3))
+    world.run()
+    newest = sorted((world.run_folder / "checkpoint").iterdir())[-1]
+    newest.rename(tmp_path / "moved")
+    sent = len(world.grid.sent)
+    with pytest.raises(IntegrityError, match="round 2 was applied"):
+        world.run()
+    assert len(world.grid.sent) == sent
+
+
+class Killed(BaseException):
+    """Stands for kill -9: no handler of the product catches it."""
+
+
+class Tripwire:
+    """Raises instead of making the n-th of all calls that touch the disk, the grid or the outside."""
+
+    def __init__(self, monkeypatch, at):
+        self.left = at
+        for owner, name in [(os, "fsync"), (os, "write"), (Path, "replace"), (Path, "rename"), (Path, "mkdir")]:
+            monkeypatch.setattr(owner, name, self._wrapped(getattr(owner, name)))
+
+    def _wrapped(self, original):
+        def wrapped(*args, **options):
+            self.step(original.__name__)
+            return original(*args, **options)
+
+        return wrapped
+
+    def step(self, what):
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self.left -= 1
+        if self.left == 0:
+            raise Killed(what)
+
+
+def test_a_run_that_is_killed_before_any_step_ends_with_the_same_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)  # the machine itself stays up, and the test stays fast
+    devices = honest(2)
+    plan = a_plan(rounds=2, min_cohort=2)
+    keys = World(tmp_path / "undisturbed", devices, plan=plan)
+    undisturbed = keys.run()
+    steps = 0
+    while True:
+        steps += 1
+        world = World(tmp_path / f"{steps}", devices, plan=plan, operator=keys.operator, receipt_key=keys.receipt_key)
+        with monkeypatch.context() as patch:
+            tripwire = Tripwire(patch, steps)
+            world.grid._on = tripwire.step
+            world.on = tripwire.step
+            try:
+                world.run()
+                break
+            except Killed:
+                pass
+        world.grid._on = world.on = lambda step: None
+        np.testing.assert_array_equal(world.run(), undisturbed)
+        assert [line["round"] for line in world.lines() if line["status"] != "aborted"] == [-1, 0, 1]
+        assert world.lines()[-1]["new_weights_hash"] == digest(undisturbed.tobytes())
+        assert len((world.root / "receipts.jsonl").read_bytes().splitlines()) == 4
+        stored = sorted(path.suffix for path in (world.run_folder / "replies").iterdir())
+        assert [suffix for suffix in stored if suffix != ".new"] == [".reply"] * 4
+    assert steps > 60

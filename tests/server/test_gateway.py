@@ -1,0 +1,312 @@
+"""Against a real upstream over real TLS: what goes through, and that nothing else does."""
+
+import asyncio
+import contextlib
+import datetime
+import socket
+import ssl
+import threading
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+from reticent.server import gateway
+from reticent.server.certificates import issue, trust
+
+MIB = 1024 * 1024
+
+
+@dataclass
+class Upstream:
+    """A stand-in for the SuperLink that remembers what reached it. It answers every path."""
+
+    seen: list = field(default_factory=list)
+    release: threading.Event = field(default_factory=threading.Event)
+
+    async def answer(self, request):
+        body = await request.body()
+        self.seen.append((request.method, request.scope["raw_path"], request.headers.raw, body))
+        while body == b"slow" and not self.release.is_set():
+            await asyncio.sleep(0.01)
+        headers = {"content-type": "application/x-protobuf", "set-cookie": "no", "x-internal": "no"}
+        return Response(body[::-1], status_code=418 if body == b"teapot" else 200, headers=headers)
+
+
+@contextlib.contextmanager
+def running(config):
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        thread.join(0.01)
+    assert server.started
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@dataclass
+class Door:
+    port: int
+    upstream: Upstream
+    trust: ssl.SSLContext
+    client: httpx.Client
+
+    def raw(self, request):
+        """The first line of the answer to these exact bytes, and what follows."""
+        with (
+            socket.create_connection(("127.0.0.1", self.port)) as plain,
+            self.trust.wrap_socket(plain, server_hostname="127.0.0.1") as tls,
+        ):
+            tls.sendall(request)
+            answer = b""
+            with contextlib.suppress(TimeoutError):
+                tls.settimeout(5)
+                while chunk := tls.recv(65536):
+                    answer += chunk
+            return answer
+
+
+@contextlib.contextmanager
+def opened(folder, **limits):
+    upstream = Upstream()
+    issued = issue(["127.0.0.1"], now=datetime.datetime.now(datetime.UTC))
+    for name, data in (("ca", issued.ca_certificate), ("crt", issued.certificate), ("key", issued.key)):
+        (folder / name).write_bytes(data)
+    believed = trust(folder / "ca")
+    behind = Starlette(routes=[Route("/{path:path}", upstream.answer, methods=["GET", "POST", "PUT", "DELETE"])])
+    tls = {"certificate": folder / "crt", "key": folder / "key"}
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(running(gateway.configuration(behind, host="127.0.0.1", port=0, **tls)))
+        app = gateway.create_app(upstream=f"https://127.0.0.1:{port}", verify=believed, **limits)
+        port = stack.enter_context(running(gateway.configuration(app, host="127.0.0.1", port=0, **tls)))
+        stack.callback(upstream.release.set)
+        client = httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=believed, trust_env=False, timeout=20)
+        yield Door(port, upstream, believed, stack.enter_context(client))
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    with opened(tmp_path_factory.mktemp("gateway")) as door:
+        yield door
+
+
+@pytest.fixture
+def door(shared):
+    shared.upstream.seen.clear()
+    return shared
+
+
+@pytest.mark.parametrize("call", sorted(gateway.CALLS))
+def test_the_nine_calls_go_through_both_ways(door, call):
+    answer = door.client.post(f"/v1/fleet/{call}", content=b"abc", headers={"content-type": "application/x-protobuf"})
+    assert (answer.status_code, answer.content) == (200, b"cba")
+    assert answer.headers["content-type"] == "application/x-protobuf"
+    assert [(method, path, body) for method, path, _, body in door.upstream.seen] == [
+        ("POST", f"/v1/fleet/{call}".encode(), b"abc")
+    ]
+
+
+def test_an_upstream_error_comes_back_as_it_is(door):
+    assert door.client.post("/v1/fleet/get-run", content=b"teapot").status_code == 418
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/fleet/get-fab",
+        "/v1/fleet/register-node",
+        "/v1/fleet/unregister-node",
+        "/v1/control/start-run",
+        "/v1/control/register-node",
+        "/v1/runtime/acquire-task",
+        "/health",
+        "/docs",
+        "/openapi.json",
+        "/",
+        "/v1/fleet/",
+        "/v1/fleet/get-run/",
+        "//v1/fleet/get-run",
+        "/v1//fleet/get-run",
+        "/V1/fleet/get-run",
+        "/v1/fleet/GET-RUN",
+        "/v1/fleet/./get-run",
+        "/v1/fleet/../fleet/get-run",
+        "/v1/fleet/../control/start-run",
+        "/v1/fleet/get-run/../../control/start-run",
+        "/v1/fleet/%67et-run",
+        "/v1/fleet/get%2Drun",
+        "/v1/fleet%2Fget-run",
+        "/v1/fleet/..%2Fcontrol%2Fstart-run",
+        "/v1/fleet/%2e%2e/control/start-run",
+        "/v1/fleet/get-run%00",
+        "/v1/fleet/get-run%0d%0aX:%20y",
+        "/v1/fleet/get-run;x=1",
+        "/v1/fleet/get-run?x=1",
+        "/v1/fleet/get-run?../../control/start-run",
+        "https://127.0.0.1/v1/fleet/get-run",
+        "http://127.0.0.1/v1/control/start-run",
+    ],
+)
+def test_every_other_path_is_404_and_reaches_nothing(door, path):
+    request = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    assert door.raw(request.encode()).startswith(b"HTTP/1.1 404")
+    assert door.upstream.seen == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"])
+def test_every_other_method_is_refused(door, method):
+    request = f"{method} /v1/fleet/get-run HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    assert door.raw(request.encode())[:12] in (b"HTTP/1.1 405", b"HTTP/1.1 400")
+    assert door.upstream.seen == []
+
+
+def test_only_flowers_own_fleet_headers_go_on(door):
+    headers = {
+        "flwr-public-key": "k",
+        "flwr-signature": "s",
+        "flwr-timestamp": "t",
+        "flwr-task-token": "steal",
+        "flwr-superexec-signature": "steal",
+        "authorization": "steal",
+        "cookie": "steal",
+        "x-forwarded-for": "steal",
+        "upgrade": "h2c",
+        "te": "trailers",
+        "connection": "flwr-signature, upgrade",
+    }
+    for _ in range(2):  # the second time, the upstream's cookie of the first has come back
+        door.client.post("/v1/fleet/get-run", content=b"x", headers=headers)
+    reached = door.upstream.seen[-1][2]
+    names = {name.decode() for name, _ in reached}
+    assert names >= {"flwr-public-key", "flwr-signature", "flwr-timestamp"}
+    assert names <= {
+        *(name.decode() for name in gateway.REQUEST_HEADERS),
+        *("host", "content-length", "accept-encoding", "connection", "user-agent"),
+    }
+    assert b"steal" not in b"".join(value for _, value in reached)
+
+
+def test_the_answer_carries_no_cookie_nor_internal_header(door):
+    answer = door.client.post("/v1/fleet/get-run", content=b"x")
+    assert set(answer.headers) == {"content-type", "content-length"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "content-length: 5\r\ncontent-length: 6",
+        "content-length: +5",
+        "content-length: 5, 5, 6",
+        "transfer-encoding: chunked, identity",
+        "transfer-encoding: xchunked",
+        "flwr-public-key: a\r\nflwr-public-key: b\r\ncontent-length: 5",
+        "bad header: x\r\ncontent-length: 5",
+        "content-length : 5",
+    ],
+)
+def test_ambiguous_framing_or_headers_are_refused(door, headers):
+    request = f"POST /v1/fleet/get-run HTTP/1.1\r\nhost: x\r\n{headers}\r\nconnection: close\r\n\r\nhello"
+    assert door.raw(request.encode())[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 501")
+    assert door.upstream.seen == []
+
+
+def test_a_request_hidden_behind_two_framings_reaches_nothing(door):
+    hidden = b"POST /v1/control/start-run HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
+    request = (
+        b"POST /v1/fleet/get-run HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\ntransfer-encoding: chunked\r\n\r\n"
+        b"0\r\n\r\n" % len(b"0\r\n\r\n" + hidden)
+    ) + hidden
+    door.raw(request + b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    assert {path for _, path, _, _ in door.upstream.seen} <= {b"/v1/fleet/get-run"}
+
+
+def test_eight_mebibytes_pass_and_nine_are_413(door):
+    assert door.client.post("/v1/fleet/push-object", content=bytes(8 * MIB)).content == bytes(8 * MIB)
+    assert door.client.post("/v1/fleet/push-object", content=bytes(9 * MIB)).status_code == 413
+    assert len(door.upstream.seen) == 1
+
+
+def test_nine_mebibytes_in_chunks_without_a_length_are_413(door):
+    answer = door.client.post("/v1/fleet/push-object", content=(bytes(MIB) for _ in range(9)))
+    assert answer.status_code == 413
+    assert door.upstream.seen == []
+
+
+def test_an_endless_body_is_read_no_further_than_a_little_beyond_the_limit(door):
+    sent = 0
+    with (
+        socket.create_connection(("127.0.0.1", door.port)) as plain,
+        door.trust.wrap_socket(plain, server_hostname="127.0.0.1") as tls,
+    ):
+        tls.settimeout(1)
+        tls.sendall(b"POST /v1/fleet/push-object HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while sent < 64 * MIB:
+                tls.sendall(b"100000\r\n" + bytes(MIB) + b"\r\n")
+                sent += MIB
+    assert 8 * MIB < sent < 40 * MIB  # the limit, what is dropped politely, and the sockets' buffers
+    assert door.upstream.seen == []
+
+
+def test_a_slow_upstream_is_504(tmp_path):
+    with opened(tmp_path, upstream_timeout_s=0.3) as door:
+        assert door.client.post("/v1/fleet/get-run", content=b"slow").status_code == 504
+        assert door.client.post("/v1/fleet/get-run", content=b"fast").status_code == 200
+
+
+def test_a_body_that_does_not_come_is_408(tmp_path):
+    with opened(tmp_path, body_timeout_s=0.3) as door:
+        answer = door.raw(b"POST /v1/fleet/get-run HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhel")
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert door.upstream.seen == []
+
+
+def test_a_dead_upstream_is_502_and_so_is_one_with_another_certificate(tmp_path):
+    for name in ("ours", "theirs"):
+        (tmp_path / name).mkdir()
+    with opened(tmp_path / "ours") as ours, opened(tmp_path / "theirs") as theirs:
+        tls = {"certificate": tmp_path / "ours" / "crt", "key": tmp_path / "ours" / "key"}
+        with socket.create_server(("127.0.0.1", 0)) as reserved:
+            dead = reserved.getsockname()[1]
+        for port in (dead, theirs.port):
+            app = gateway.create_app(upstream=f"https://127.0.0.1:{port}", verify=ours.trust)
+            with running(gateway.configuration(app, host="127.0.0.1", port=0, **tls)) as door:
+                url = f"https://127.0.0.1:{door}/v1/fleet/get-run"
+                assert httpx.post(url, verify=ours.trust, trust_env=False).status_code == 502
+
+
+def test_more_requests_at_once_than_allowed_are_503(tmp_path):
+    with opened(tmp_path, simultaneous=2) as door:
+        answers = []
+
+        def ask():
+            answers.append(door.client.post("/v1/fleet/get-run", content=b"slow").status_code)
+
+        threads = [threading.Thread(target=ask) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        while len(door.upstream.seen) < 2:
+            threads[0].join(0.01)
+        assert door.client.post("/v1/fleet/get-run", content=b"one too many").status_code == 503
+        door.upstream.release.set()
+        for thread in threads:
+            thread.join()
+        assert answers == [200, 200]
+        assert door.client.post("/v1/fleet/get-run", content=b"again").status_code == 200
+
+
+def test_a_client_with_older_tls_is_refused(door):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with socket.create_connection(("127.0.0.1", door.port)) as plain, pytest.raises(ssl.SSLError):
+        context.wrap_socket(plain)
