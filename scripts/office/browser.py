@@ -21,13 +21,7 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
 PAGES = Path(miniwob.__file__).parent / "html"
-FLAGS = (
-    "--no-sandbox --test-type --no-first-run --no-default-browser-check --disable-background-networking "
-    "--disable-component-update --disable-domain-reliability --disable-sync --disable-default-apps --metrics-recording-only "
-    "--disable-breakpad --disable-client-side-phishing-detection --no-pings --disable-gpu --disable-dev-shm-usage "
-    "--password-store=basic --disable-extensions --disable-translate --renderer-process-limit=1 --in-process-gpu "
-    "--disable-search-engine-choice-screen --lang=en-US"
-).split()
+FLAGS = ["--no-sandbox", "--test-type", "--no-first-run", "--no-default-browser-check", "--disable-background-networking", "--disable-component-update", "--disable-domain-reliability", "--disable-sync", "--disable-default-apps", "--metrics-recording-only", "--disable-breakpad", "--disable-client-side-phishing-detection", "--no-pings", "--disable-gpu", "--disable-dev-shm-usage", "--password-store=basic", "--disable-extensions", "--disable-translate", "--renderer-process-limit=1", "--in-process-gpu", "--disable-search-engine-choice-screen", "--lang=en-US"]
 OFF = "Translate,OptimizationHints,MediaRouter,AutofillServerCommunication,PasswordManagerOnboarding,PrivacySandboxSettings4"
 
 SET_UP = """
@@ -179,7 +173,7 @@ class Browser:
 def list_of_work(path: Path, tasks: list[str], *, dice: random.Random, title: str) -> None:
     """A page with a link a task, and words between them so that it must be scrolled."""
     words = (
-        "report order invoice meeting plan draft team budget review client site update notes travel room list".split()
+        ["report", "order", "invoice", "meeting", "plan", "draft", "team", "budget", "review", "client", "site", "update", "notes", "travel", "room", "list"]
     )
     parts = [f"<h2>{title}</h2>"]
     for number, task in enumerate(tasks):

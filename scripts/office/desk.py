@@ -22,7 +22,7 @@ SENTENCES = (
     "send the list to everybody by noon",
     "room 3 is booked from 9 to 11",
 )
-WORDS = "today later open done budget urgent draft moved wait green second final".split()
+WORDS = ["today", "later", "open", "done", "budget", "urgent", "draft", "moved", "wait", "green", "second", "final"]
 EDIT_MENU = {"Undo": 0, "Cut": 2, "Copy": 3, "Paste": 4, "Select All": 8}
 ROW = 25.25
 

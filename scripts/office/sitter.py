@@ -15,6 +15,7 @@ from plan import Unit, sessions
 from rig import Rig, wait_for
 
 PER_SESSION_S = 420.0
+TOOLBARS, PAGE_HEIGHT = 120, 214  # of the browser, in screen pixels; of a task's page, in its own
 
 
 def arrange(desktop, persona: Persona, boxes) -> None:  # type: ignore[no-untyped-def]
@@ -119,7 +120,9 @@ class Sitter:
         page = Page(self.browser, self.hand, dice=self.dice)
         for again in range(self.dice.choice((1, 1, 2, 3))):
             self.tried += 1
-            self.solved += work_on(page, unit.what, seed=unit.seed % 9973 + again)
+            if not work_on(page, unit.what, seed=unit.seed % 9973 + again):
+                break
+            self.solved += 1
 
     def over_page(self) -> bool:
         box = self.desktop.box("chromium")
@@ -165,7 +168,8 @@ def sit(number: int, *, seed: int, out: Path, count: int) -> None:
         colours = ["-bg", "black", "-fg", "grey90"] if persona.dark_terminal else ["-bg", "white", "-fg", "black"]
         rig.run(["xterm", "-fa", "Monospace", "-fs", str(persona.font), *colours, "-e", "bash", "--rcfile", "bashrc"])
         with pages(days) as address:
-            browser = Browser(rig, hand, zoom=persona.zoom, box=boxes["chromium"])
+            fitting = (boxes["chromium"].height - TOOLBARS) / PAGE_HEIGHT
+            browser = Browser(rig, hand, zoom=min(persona.zoom, fitting), box=boxes["chromium"])
             try:
                 sitter = Sitter(persona, rig, address, browser, hand, desktop)
                 recorded: list[RecordedSession] = []

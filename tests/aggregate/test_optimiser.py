@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reticent.aggregate.optimiser import ServerMomentum, ServerState
@@ -31,6 +31,7 @@ def test_a_step_changes_no_array_that_it_was_given():
     np.testing.assert_array_equal(update, np.ones(3))
 
 
+@settings(deadline=None)
 @given(st.floats(width=64), st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_weights_stay_finite_or_the_round_is_aborted(update, weight):
     state = ServerState.start(np.array([weight], np.float32))

@@ -18,7 +18,7 @@ from reticent.records.canonical import digest
 from reticent.records.messages import decode_reply
 from reticent.records.plan import Release
 from tests.aggregate.attacks import forged, header_of, other_answer
-from tests.aggregate.scripted import PARAMETERS, QUICK, ScriptedDevice, World, a_plan, expected, request_of
+from tests.aggregate.scripted import PARAMETERS, QUICK, ScriptedDevice, World, a_plan, expected, reply, request_of
 
 
 def silent(device, genuine, message):
@@ -100,8 +100,10 @@ def test_too_few_answers_abort_the_round_and_nothing_is_applied(tmp_path, stage)
     checkpoint = read_checkpoint(world.run_folder / "checkpoint", plan_id=world.signed.id, parameters=PARAMETERS)
     assert checkpoint.round == -1
     np.testing.assert_array_equal(checkpoint.state.weights, world.initial)
+    receipts = (world.root / "receipts.jsonl").read_bytes().splitlines()
     if stage == "join":
         assert {kind for one in world.devices for kind, _ in one.asked} == {"query.join"}
+        assert len(receipts) == 2  # who joined is charged, and its head is counter-signed all the same
 
 
 def test_abstentions_count_as_such_and_abort_below_the_smallest_cohort(tmp_path):
@@ -169,19 +171,34 @@ def test_a_batch_that_the_superlink_refuses_aborts_the_round(tmp_path):
     assert world.lines()[-1]["dropped"] == {"undelivered": 3}
 
 
-def test_replies_to_other_questions_and_exact_duplicates_are_ignored(tmp_path):
+def test_an_exact_duplicate_counts_once(tmp_path):
     world = World(tmp_path, [*honest(2), ScriptedDevice(1, train=lambda d, g, m: [g, g])])
-    pull, strangers = world.grid.pull_messages, []
+    np.testing.assert_array_equal(world.run(), expected(world, [world.devices] * 3))
 
-    def with_strangers(identifiers):
-        found = list(pull(identifiers))
-        strangers.extend(found)
-        return [*strangers, *found]
 
-    world.grid.pull_messages = with_strangers
-    weights = world.run()
-    np.testing.assert_array_equal(weights, expected(world, [world.devices] * 3))
+def test_replies_to_other_questions_are_ignored(tmp_path):
+    world = World(tmp_path, honest(3))
+    pull, seen = world.grid.pull_messages, set()
+
+    def strangers_first(identifiers):
+        new = set(identifiers) - seen
+        seen.update(new)
+        others = [message for message in world.grid.sent if message.metadata.message_id not in identifiers]
+        strangers = [reply(Error(5, "node unavailable"), message) for message in others]
+        return strangers if new else [*strangers, *pull(identifiers)]
+
+    world.grid.pull_messages = strangers_first
+    np.testing.assert_array_equal(world.run(), expected(world, [world.devices] * 3))
     assert [line["dropped"] for line in world.lines()[1:]] == [{}] * 3
+
+
+def test_the_sum_is_wider_than_a_value(tmp_path):
+    release = Release(mode=Mode.LOCAL, clip_norm=1.0, noise_multiplier=1.0, grid=2.0**-27)
+    world = World(tmp_path, honest(3), plan=a_plan(rounds=1, release=release))
+    for one in world.devices:
+        one.values = lambda number: np.full(PARAMETERS, world.bound, dtype=np.int32)
+    mean = np.full(PARAMETERS, world.bound * 2.0**-27)  # three of them need 33 bits
+    np.testing.assert_array_equal(world.run(), (world.initial + mean).astype(np.float32))
 
 
 def test_a_release_of_an_earlier_round_is_dropped(tmp_path):
@@ -234,7 +251,7 @@ def test_a_device_that_answers_a_repeated_round_differently_is_dropped_named_and
         world.run()
     first, second = world.lines()[1:]
     assert (first["released"], first["dropped"]) == (3, {"node_error": 1})
-    assert (second["released"], second["dropped"]) == (0, {"equivocation": 1, "abandoned": 3})
+    assert (second["released"], second["dropped"]) == (3, {"equivocation": 1})
     assert second["incidents"] == {world.devices[0].id: "equivocation"}
     replies = world.run_folder / "replies"
     assert (replies / f"0-{world.devices[0].id}.reply").read_bytes() == answers[0]

@@ -1,9 +1,14 @@
 """One organisation for all of the courier's tests, and a fresh device for each."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+with warnings.catch_warnings():  # flwr's command line, which its package imports, lags behind click
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import flwr.app  # noqa: F401
 
 from tests.courier.device import Device
 from tests.courier.organisation import Organisation

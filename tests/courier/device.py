@@ -47,9 +47,16 @@ class Device:
         return spool.courier_report(self.folder.spool)
 
     def start(self, *options: str) -> Process:
+        return self._start("-m", "reticent.courier", self.root, *options)
+
+    def start_script(self, script: Path) -> Process:
+        """Start a courier that `script` has prepared."""
+        return self._start(script, self.root)
+
+    def _start(self, *words: object) -> Process:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FLWR")}
         self.courier = Process(
-            *(sys.executable, "-m", "reticent.courier", self.root, *options),
+            *(sys.executable, *words),
             log=self.root / "courier.log",
             environment=environment,
         )

@@ -146,6 +146,23 @@ class Organisation:
             log=self.root / "superexec.log",
             environment=self.environment,
         )
+        self._write_bundle()
+        self.start_run()
+
+    def start_run(self) -> None:
+        config = self.root / "run.toml"
+        config.write_text(f'orders = "{self.orders}"\n')
+        self.run_id = self.flwr("run", self.root / "bundle", "local", "--run-config", config)["run-id"]
+
+    def restart_run(self) -> None:
+        """Stop the run, as an operator does, and start another."""
+        self.flwr("stop", self.run_id, "local")
+        (self.orders / "end").touch()
+        self.orders = self.root / f"orders-{next(self._numbers)}"
+        self.orders.mkdir()
+        self.start_run()
+
+    def _write_bundle(self) -> None:
         bundle = self.root / "bundle"
         bundle.mkdir()
         (bundle / "hand.py").write_text((HERE / "hand.py").read_text())
@@ -161,9 +178,6 @@ class Organisation:
             'flwr-version-target = "1.41.0"\n[tool.flwr.app.components]\nserverapp = "hand:app"\n'
             'clientapp = "thief:app"\n[tool.flwr.app.config]\norders = ""\n'
         )
-        config = self.root / "run.toml"
-        config.write_text(f'orders = "{self.orders}"\n')
-        self.flwr("run", bundle, "local", "--run-config", config)
 
     def start_superlink(self) -> None:
         self.superlink = Process(
@@ -176,6 +190,10 @@ class Organisation:
             environment=self.environment,
         )
         wait_until(lambda: listens(self.port), what="the SuperLink listens")
+
+    def kill_superlink(self) -> None:
+        assert self.superlink is not None
+        self.superlink.end(number=signal.SIGKILL)
 
     def end(self) -> None:
         (self.orders / "end").touch()

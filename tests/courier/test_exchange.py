@@ -98,7 +98,6 @@ STRANGE = [
     ("train", request(b"x")),
     ("train", {"request": {"request": b"x"}, "weights": "npy"}),
     ("train", {"request": {"request": b"x"}, "weights": {"weights": b"w"}, "more": {"more": b"m"}}),
-    ("train", {"request": {"request": b"x"}, "weights": {"weights": {"zeros": 2**26 + 1}}}),
 ]
 
 
@@ -162,11 +161,11 @@ def test_what_was_sent_is_in_no_log(organisation: Organisation, enrolled: Enroll
     assert "Traceback" not in device.log
 
 
-def test_the_courier_is_small_and_walled(enrolled: Enrolled) -> None:
-    device, _ = enrolled
-    assert device.courier is not None
-    process = psutil.Process(device.courier.popen.pid)
-    assert process.memory_info().rss < 125e6
+def test_the_courier_is_small_and_walled(stranger: Device) -> None:
+    device = stranger
+    process = psutil.Process(device.start().popen.pid)
+    device.await_state("refused")
+    assert process.memory_info().rss < 115e6  # 99 MB here, most of it Flower's; with torch 264
     maps = Path(f"/proc/{process.pid}/maps").read_text()
     assert "libtorch" not in maps
     status = Path(f"/proc/{process.pid}/status").read_text()
@@ -184,7 +183,7 @@ def test_a_stock_node_would_have_run_the_bundle(organisation: Organisation, tmp_
     stock = Process(
         *(COMMANDS / "flower-supernode", "--root-certificates", organisation.root / "ca.crt"),
         *("--superlink", f"127.0.0.1:{organisation.port}", "--auth-supernode-private-key", tmp_path / "stock.key"),
-        *("--runtime-api-address", f"127.0.0.1:{free_port()}"),
+        *("--host", "127.0.0.1", "--port", free_port()),
         log=tmp_path / "stock.log",
         environment=organisation.environment,
     )

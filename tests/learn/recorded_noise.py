@@ -2,8 +2,12 @@
 the same whatever the number of examples."""
 
 import numpy as np
+import numpy.typing as npt
 
-from reticent.privacy.noise import FloatVector, IntVector, SeededNoise
+from reticent.privacy.noise import SeededNoise
+
+FloatVector = npt.NDArray[np.float64]
+IntVector = npt.NDArray[np.int64]
 
 
 class RecordedNoise:

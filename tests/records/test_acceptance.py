@@ -202,7 +202,7 @@ def admitted(asked, terms):
     return True
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(old=policies, new=policies, asked=plans)
 def test_terms_accepted_silently_admit_no_plan_that_the_old_ones_refuse(old, new, asked):
     try:
@@ -236,7 +236,7 @@ def tightened(old, seed):
     return policy(**{**dict(old), **{name: STRICT[name](getattr(old, name)) for name in chosen}})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(old=policies, seed=st.integers(0, 2 ** len(STRICT) - 1), asked=plans)
 def test_stricter_terms_pass_silently_and_admit_less(old, seed, asked):
     new = check_acceptance(offer(tightened(old, seed)), accepted=offer(old), fresh_yes=False)

@@ -145,7 +145,7 @@ def test_an_entry_of_a_newer_version_is_named_and_not_guessed_at():
         read_ledger(forged(as_entry(consent()), version=2))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_no_single_changed_byte_passes(data):
     position = data.draw(st.integers(0, len(GOOD) - 1))

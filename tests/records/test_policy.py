@@ -28,7 +28,7 @@ def test_a_plan_within_the_terms_passes():
         ("release.clip_norm", "0.51", "0.5 at most", {"release__clip_norm": 0.51}),
         ("release.clip_norm", "1000000.0", "0.5 at most", {"release__clip_norm": 1e6}),
         ("release.noise_multiplier", "4.99", "5.0 at least", {"release__noise_multiplier": 4.99}),
-        ("release.noise_multiplier", "1e-12", "5.0 at least", {"release__noise_multiplier": 1e-12}),
+        ("release.noise_multiplier", "1e-06", "5.0 at least", {"release__noise_multiplier": 1e-6}),
         ("training.sampling_rate", "0.06", "exactly 0.05", {"training__sampling_rate": 0.06}),
         ("training.sampling_rate", "0.04", "exactly 0.05", {"training__sampling_rate": 0.04}),
         ("training.sampling_rate", "1.0", "exactly 0.05", {"training__sampling_rate": 1.0}),

@@ -19,6 +19,7 @@ with warnings.catch_warnings():  # Flower's command line uses names that click w
     import flwr.supernode.fleet_http_client
     import flwr.supernode.node_auth_http_interceptor  # noqa: F401
 
+from reticent.server import policies
 from reticent.server.creation import create
 from reticent.server.settings import ServerPaths
 
@@ -107,9 +108,13 @@ def _gone():
 @pytest.fixture(scope="session")
 def served(tmp_path_factory):
     """One server for all tests that don't end it."""
-    server = Served(tmp_path_factory.mktemp("organisation") / "srv").start()
+    server = Served(tmp_path_factory.mktemp("organisation") / "srv")
+    policies.publish(server.paths, server.paths.policy_draft, council=None)
+    server.start()
     yield server
-    server.end()
+    pids = server.pids().values()
+    assert server.end() == 0  # SIGTERM
+    assert all(gone(pid) for pid in pids)
 
 
 @pytest.fixture

@@ -161,13 +161,10 @@ class Attempt:
             pace=self._of.pace,
             receive=lambda arrival: receive(nodes[arrival.node], arrival),
         )
-        for reason, unanswered in (
-            (Reason.UNDELIVERED, missing.undelivered),
-            (Reason.SILENT, missing.silent),
-            (Reason.ABANDONED, missing.abandoned),
-        ):
-            for node in unanswered:
-                self._tally.drop(nodes[node].device, reason)
+        for node in missing.undelivered:
+            self._tally.drop(nodes[node].device, Reason.UNDELIVERED)
+        for node in missing.silent:
+            self._tally.drop(nodes[node].device, Reason.SILENT)
 
     def _join_question(self, node: int, device: Device) -> RecordDict:
         request = JoinRequest(

@@ -21,6 +21,8 @@ from flwr.serverapp import Grid
 
 STALLED_S = 1.0  # a pull that takes longer gets a second thread beside it
 THREADS = 32  # so many nodes may stall their uploads before others wait for them
+PATIENCE = 0.05  # of the time waited so far: so much later, at most, a reply is noticed
+LONGEST_REST_S = 2.0
 STRIKES = 3  # pulls that fail before a reply counts as unreadable
 
 
@@ -35,13 +37,15 @@ class Arrival:
 class Mailbox:
     """Polls for the replies to `asked` (message id → node id) while it is open.
 
-    poll_s: rest between two looks for the same reply; longer where one round of looks takes longer.
+    poll_s: rest between two looks for the same reply; longer where one round of looks takes longer, and the longer the
+    replies take: the SuperLink's database has better things to do while devices train.
     """
 
     def __init__(self, grid: Grid, asked: Mapping[str, int], *, poll_s: float) -> None:
         self._grid = grid
         self._asked = dict(asked)
         self._poll_s = poll_s
+        self._opened = time.monotonic()
         self._due: deque[tuple[float, str]] = deque((0.0, identifier) for identifier in asked)
         self._strikes: dict[str, int] = dict.fromkeys(asked, 0)
         self._busy: dict[int, float] = {}  # thread → when its pull began
@@ -119,9 +123,10 @@ class Mailbox:
                 return Arrival(self._asked[identifier], messages)
             if self._strikes[identifier] >= STRIKES:
                 return Arrival(self._asked[identifier], None)
-            # at most half of the time goes into looking
-            rest_s = max(self._poll_s, took_s * (1 + len(self._due)))
-            self._due.append((time.monotonic() + rest_s, identifier))
+            now = time.monotonic()
+            patience_s = min(LONGEST_REST_S, PATIENCE * (now - self._opened))
+            round_s = took_s * (1 + len(self._due))  # so that at most half of the time goes into looking
+            self._due.append((now + max(self._poll_s, patience_s, round_s), identifier))
             return None
 
     def _hand_over(self, arrival: Arrival) -> None:

@@ -15,8 +15,8 @@ class Pace:
     """How long the organisation waits, in seconds. It never depends on what a reply says, only on whether it counts.
 
     connect_s: for the smallest cohort to be connected. join_s, train_s: for the answers of one stage, at most.
-    grace_s: for the rest, once the smallest cohort has answered; twice as long as that took, if that is longer. Longer
-    than the 34 seconds after which Flower reports a dead node.
+    grace_s: for the rest, once it is settled whether the smallest cohort is reached; twice as long as that took, if that
+    is longer. Longer than the 34 seconds after which Flower reports a dead node.
     poll_s: between two looks for a reply. retry_s: before an aborted round is asked again; a device that restarts
     needs about 20. attempts: at one round.
     """
@@ -32,15 +32,10 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """Nodes that gave no answer.
-
-    undelivered: the SuperLink didn't take the question. silent: nothing came in time. abandoned: nothing came until
-    there could no longer be enough answers.
-    """
+    """Nodes that gave no answer: the SuperLink didn't take the question, or nothing came in time."""
 
     undelivered: frozenset[int]
     silent: frozenset[int]
-    abandoned: frozenset[int]
 
 
 def ask(
@@ -56,8 +51,9 @@ def ask(
 ) -> Unanswered:
     """Ask each node its question and pass each arrival to `receive`, which says whether it counts.
 
-    Ends when all have answered; when `enough` count and the rest had its time of grace; when `enough` can no longer be
-    reached; at the deadline at last. The messages expire with it, so that nobody is charged for a round that is over.
+    Ends when all have answered; when the rest had its time of grace, which begins when `enough` count or when so many can't
+    be reached any more; at the deadline at last. The messages expire with it, so that nobody is charged for a round that
+    is over.
     """
     began = time.monotonic()
     messages = [
@@ -70,24 +66,18 @@ def ask(
     asked = {identifier: node for identifier, node in zip(identifiers, questions, strict=True) if identifier}
     del messages
     pending = set(asked.values())
-    counted = 0
-    grace_ends: float | None = None
+    counted, ends = 0, began + deadline_s
+    settled = False
     with Mailbox(grid, asked, poll_s=pace.poll_s) as mailbox:
-        while pending and counted + len(pending) >= enough:
+        while pending:
             now = time.monotonic()
-            if now >= (began + deadline_s if grace_ends is None else min(grace_ends, began + deadline_s)):
+            if not settled and not counted < enough <= counted + len(pending):
+                settled = True
+                ends = min(ends, now + max(pace.grace_s, 2 * (now - began)))
+            if now >= ends:
                 break
             arrival = mailbox.next(timeout_s=pace.poll_s)
-            if arrival is None:
-                continue
-            pending.discard(arrival.node)
-            counted += receive(arrival)
-            if counted >= enough and grace_ends is None:
-                now = time.monotonic()
-                grace_ends = now + max(pace.grace_s, 2 * (now - began))
-    hopeless = counted + len(pending) < enough
-    return Unanswered(
-        undelivered=frozenset(questions) - frozenset(asked.values()),
-        silent=frozenset() if hopeless else frozenset(pending),
-        abandoned=frozenset(pending) if hopeless else frozenset(),
-    )
+            if arrival is not None:
+                pending.discard(arrival.node)
+                counted += receive(arrival)
+    return Unanswered(undelivered=frozenset(questions) - frozenset(asked.values()), silent=frozenset(pending))

@@ -33,7 +33,6 @@ class Reason(StrEnum):
 
     UNDELIVERED = "undelivered"  # the SuperLink did not take the question
     SILENT = "silent"  # no answer before the stage ended
-    ABANDONED = "abandoned"  # no answer before too few could still come
     UNREADABLE = "unreadable"  # Flower could not rebuild the reply from its parts
     NODE_ERROR = "node_error"  # Flower's own error reply: a dead node, an expired message, a refusal without words
     WRONG_CONTENT = "wrong_content"  # anything but one record "reply" with one entry "reply" of bytes

@@ -4,15 +4,65 @@ from dataclasses import dataclass, field
 from typing import Final
 
 LOCKERS: Final = frozenset(
-    "i3lock slock xscreensaver xsecurelock light-locker xlock xtrlock physlock gnome-screensaver mate-screensaver "
-    "cinnamon-screensaver xfce4-screensaver kscreenlocker kscreenlocker_greet betterlockscreen gtklock".split()
+    (
+        "i3lock",
+        "slock",
+        "xscreensaver",
+        "xsecurelock",
+        "light-locker",
+        "xlock",
+        "xtrlock",
+        "physlock",
+        "gnome-screensaver",
+        "mate-screensaver",
+        "cinnamon-screensaver",
+        "xfce4-screensaver",
+        "kscreenlocker",
+        "kscreenlocker_greet",
+        "betterlockscreen",
+        "gtklock",
+    )
 )
 SECRET_APPS: Final = frozenset(
-    "pinentry pinentry-gtk-2 pinentry-gtk pinentry-qt pinentry-gnome3 pinentry-x11 gcr-prompter ssh-askpass "
-    "x11-ssh-askpass ksshaskpass lxqt-openssh-askpass polkit-gnome-authentication-agent-1 lxpolkit mate-polkit "
-    "polkit-kde-authentication-agent-1 xfce-polkit lxqt-policykit-agent keepassxc keepass2 keepassx bitwarden 1password "
-    "enpass lastpass dashlane nordpass proton-pass protonpass seahorse org.gnome.seahorse.application "
-    "org.gnome.world.secrets kwalletmanager kwalletmanager5 kwalletd5 kwalletd6 buttercup qtpass".split()
+    (
+        "pinentry",
+        "pinentry-gtk-2",
+        "pinentry-gtk",
+        "pinentry-qt",
+        "pinentry-gnome3",
+        "pinentry-x11",
+        "gcr-prompter",
+        "ssh-askpass",
+        "x11-ssh-askpass",
+        "ksshaskpass",
+        "lxqt-openssh-askpass",
+        "polkit-gnome-authentication-agent-1",
+        "lxpolkit",
+        "mate-polkit",
+        "polkit-kde-authentication-agent-1",
+        "xfce-polkit",
+        "lxqt-policykit-agent",
+        "keepassxc",
+        "keepass2",
+        "keepassx",
+        "bitwarden",
+        "1password",
+        "enpass",
+        "lastpass",
+        "dashlane",
+        "nordpass",
+        "proton-pass",
+        "protonpass",
+        "seahorse",
+        "org.gnome.seahorse.application",
+        "org.gnome.world.secrets",
+        "kwalletmanager",
+        "kwalletmanager5",
+        "kwalletd5",
+        "kwalletd6",
+        "buttercup",
+        "qtpass",
+    )
 )
 PRIVATE_TITLES: Final = (
     "(incognito)",
@@ -23,6 +73,9 @@ PRIVATE_TITLES: Final = (
     "- private",
     "(private)",
 )
+
+
+_ALWAYS: Final = LOCKERS | SECRET_APPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -44,7 +97,7 @@ class Exclusions:
         if not any(classes):
             return True
         names = {name.casefold() for name in classes}
-        if names & (LOCKERS | SECRET_APPS) or names & {app.strip().casefold() for app in self.apps}:
+        if names & _ALWAYS or names & {app.strip().casefold() for app in self.apps}:
             return True
         shown = title.casefold()
         parts = (*PRIVATE_TITLES, *(part.strip().casefold() for part in self.titles))

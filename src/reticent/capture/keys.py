@@ -61,8 +61,6 @@ _KEYSYM_RANGES: Final = (
 _UNICODE: Final = 0x01000000
 
 
-
-
 def key_class(key: object) -> KeyClass:
     """The class of a pynput key. Total: any object, None too, has a class, and no value of it is kept.
 

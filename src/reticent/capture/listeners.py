@@ -142,18 +142,21 @@ class Listeners:
             raise StateError(f"{_NO_ANSWER} ({failure}); nothing was recorded")
 
     def stop(self) -> None:
-        """End; no event arrives after this. Safe to call twice, and on a display that has died."""
+        """End; everything that happened before is in the queue, nothing arrives later. Safe on a dead display, and twice."""
+        with suppress(Exception):  # a display that died can't be asked to stop; its threads have ended by themselves
+            _disable([getattr(thread, "_context", None) for thread in self._threads])
+        self._join()
         self._stopped = True
-        contexts = []
         for thread in self._threads:
-            contexts.append(getattr(thread, "_context", None))
-            with suppress(Exception):  # a display that died can't be asked to stop; its thread has ended by itself
+            with suppress(Exception):
                 thread.stop()
-        with suppress(Exception):
-            _disable([context for context in contexts if context is not None])
-        for thread in self._threads:
-            threading.Thread.join(thread, _STOP_TIMEOUT_S)
+        self._join()
         self._threads = ()
+
+    def _join(self) -> None:
+        for thread in self._threads:
+            if thread.ident is not None:
+                threading.Thread.join(thread, _STOP_TIMEOUT_S)
 
     def is_alive(self) -> bool:
         """Are both listeners really listening? False once the display died, whatever pynput's own flag says."""
@@ -220,13 +223,17 @@ def _watched_listeners(failed: Callable[[BaseException], None]) -> tuple[type[An
     return Keyboard, Mouse
 
 
-def _disable(contexts: list[Any]) -> None:
-    """End these recordings on the display. pynput's own stop takes effect at the next event only."""
+def _disable(contexts: list[int | None]) -> None:
+    """End these recordings on the display itself: what it has recorded still arrives, then the threads end.
+
+    pynput's own stop throws away what is on its way, and takes effect at the next event only.
+    """
     from Xlib.display import Display
 
     display = Display()
     for context in contexts:
-        display.record_disable_context(context)
+        if context is not None:
+            display.record_disable_context(context)
     display.sync()
     display.close()
 

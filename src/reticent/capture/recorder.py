@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Final
 
 from reticent.actions.events import InputEvent
@@ -10,7 +11,7 @@ from reticent.capture.exclusions import Exclusions
 from reticent.capture.focus import Focus
 from reticent.capture.listeners import EventQueue, Listeners
 from reticent.capture.lock import LockProbe
-from reticent.capture.monitors import Rect, active
+from reticent.capture.monitors import active
 from reticent.capture.screen import Ring, Screen, locate
 from reticent.capture.sitting import Assembly, Gate, Sitting
 from reticent.errors import StateError
@@ -37,6 +38,10 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._failure: str | None = None
         self._assembly: Assembly | None = None
+        self._lock = LockProbe()
+        self._ring = Ring()
+        self._gate = Gate()
+        self._kept = 0
 
     def __repr__(self) -> str:
         return f"<Recorder {'at work' if self.is_alive() else 'at rest'}>"
@@ -48,27 +53,23 @@ class Recorder:
         place = locate()
         self._origin_s = time.monotonic()
         self._screens = place.monitors
-        self._lock = LockProbe()
         self._queue = EventQueue(screens=self._screens, origin_s=self._origin_s)
         self._queue.place(*place.pointer)
         self._listeners = Listeners(self._queue)
-        self._ring = Ring()
-        self._focus = Focus(exclusions=self._exclusions, screens=self._screens, lock=self._lock)
-        self._screen = Screen(
-            ring=self._ring,
-            focus=Focus(exclusions=self._exclusions, screens=self._screens, lock=self._lock),
-            pointer=lambda: self._queue.pointer,
-        )
-        try:
+        with ExitStack() as undo:
+            self._focus = self._look_out(undo)
+            self._screen = Screen(ring=self._ring, focus=self._look_out(undo), pointer=lambda: self._queue.pointer)
+            undo.callback(self._screen.stop)
             self._listeners.start()
-        except StateError:
-            self._focus.close()
-            self._screen.stop()
-            raise
-        self._screen.start()
-        self._gate = Gate()
+            self._screen.start()
+            undo.pop_all()
         self._thread = threading.Thread(target=self._run, name="reticent-recorder", daemon=True)
         self._thread.start()
+
+    def _look_out(self, undo: ExitStack) -> Focus:
+        focus = Focus(exclusions=self._exclusions, screens=self._screens, lock=self._lock)
+        undo.callback(focus.close)
+        return focus
 
     def stop(self) -> None:
         """End, and deliver what was recorded. Safe to call twice."""
@@ -107,9 +108,19 @@ class Recorder:
         """Events lost because they arrived faster than they could be taken."""
         return 0 if self._thread is None else self._queue.dropped
 
+    @property
+    def kept(self) -> int:
+        """How many events were kept so far."""
+        return self._kept
+
     def _run(self) -> None:
         try:
-            while not self._halt.is_set() and self._listeners.is_alive() and self._screen.is_alive():
+            while (
+                not self._halt.is_set()
+                and self._failure is None
+                and self._listeners.is_alive()
+                and self._screen.is_alive()
+            ):
                 self._step(timeout_s=_IDLE_S)
             self._listeners.stop()
             self._step(timeout_s=0.0)
@@ -151,6 +162,7 @@ class Recorder:
             if self._assembly is None:
                 self._assembly = Assembly(aspect=aspect)
             at_s = self._at_s(event) - _REACTION_S
+            self._kept += 1
             self._assembly.add(event, lambda: self._ring.before(at_s, x=event.x, y=event.y))  # noqa: B023
 
     def _finish(self, *, before_s: float | None = None) -> None:
@@ -160,7 +172,10 @@ class Recorder:
         before_ms = None if before_s is None else int((before_s - self._origin_s) * 1000)
         sitting = assembly.finish(before_ms=before_ms)
         if sitting is not None:
-            self._deliver(sitting)
+            try:
+                self._deliver(sitting)
+            except Exception as cause:  # the recording ends; whoever asks is told by `failure`
+                self._failure = self._failure or type(cause).__name__
 
     def _at_s(self, event: InputEvent) -> float:
         return self._origin_s + event.t_ms / 1000

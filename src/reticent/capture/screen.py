@@ -4,6 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -193,9 +194,10 @@ class Screen:
     def stop(self) -> None:
         """End, and forget all shots."""
         self._stop.set()
-        if self._thread.ident is not None:
+        if self._thread.ident is None:
+            self._close()
+        else:
             self._thread.join(_STOP_TIMEOUT_S)
-        self._ring.clear()
 
     def is_alive(self) -> bool:
         """Is the screen still being looked at?"""
@@ -220,10 +222,14 @@ class Screen:
         except Exception as cause:  # a dying display; its content must not reach a traceback
             self._failure = type(cause).__name__
         finally:
-            self._permitted = False
             self._first.set()
-            self._ring.clear()
-            self._focus.close()
+            self._close()
+
+    def _close(self) -> None:
+        self._permitted = False
+        self._ring.clear()
+        self._focus.close()
+        with suppress(Exception):  # a display that died
             self._camera.close()
 
     def _shoot(self) -> None:
@@ -245,7 +251,6 @@ class Screen:
         if after.permitted and after.changes == before.changes:
             masked = (*before.masked, *after.masked)
             self._ring.add(take(raw, monitor=monitor, masked=masked, finished_s=finished_s))
-
 
     def _rearrange(self) -> None:
         """The pointer is on no monitor that we know: one was plugged in or out."""

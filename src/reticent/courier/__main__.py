@@ -18,22 +18,33 @@ from typing import Final
 from reticent.courier.settings import Connection, claim, read_connection, read_node_key
 from reticent.errors import ReticentError, StateError
 from reticent.records.layout import DeviceFolder
-from reticent.walls import courier_wall
+from reticent.walls import bubble, courier_wall, landlock
 
 REVOKED: Final = 3
 _DNS_PORT: Final = 53
+_INSIDE: Final = "inside"
 _FAREWELL_S: Final = 3.0
+_GLANCE_S: Final = 0.2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the courier of one state folder. Returns: the exit code."""
     parser = argparse.ArgumentParser(prog="python -m reticent.courier", description="The locked SuperNode of a device.")
     parser.add_argument("state", type=Path, help="the device's state folder")
-    parser.add_argument("--wall", choices=("auto", "none"), default="auto", help="what confines this process")
+    parser.add_argument(
+        "--wall",
+        choices=("auto", "bubblewrap", "none", _INSIDE),
+        default="auto",
+        help="what confines this process: auto takes Landlock, or bubblewrap where the kernel has none "
+        f"({_INSIDE} is what a courier in a bubble is started with)",
+    )
     asked = parser.parse_args(arguments)
     folder = DeviceFolder(asked.state.resolve())
+    wall = asked.wall
     try:
-        return _run(folder, walled=asked.wall == "auto")
+        if wall == "auto" and not landlock.here() and bubble.available():
+            wall = "bubblewrap"
+        return _run_in_bubble(folder) if wall == "bubblewrap" else _run(folder, wall=wall)
     except ReticentError as error:
         print(f"courier: {error}", file=sys.stderr)
         return error.exit_code
@@ -54,19 +65,44 @@ def _say_how_it_ended(what: threading.ExceptHookArgs) -> None:
     say("a thread ended unexpectedly", error=what.exc_type.__name__, at=place)
 
 
-def _run(folder: DeviceFolder, *, walled: bool) -> int:
+class _Stop:
+    """Whether a signal asked this process to end. Its handler only notes it: taking a lock in one can wait for ever."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._note)
+
+    def _note(self, *_: object) -> None:
+        self.asked = True
+
+
+def _run_in_bubble(folder: DeviceFolder) -> int:
+    """Start this courier again where the keeper's folder doesn't exist."""
+    return bubble.run(
+        [sys.executable, "-m", "reticent.courier", str(folder.root), "--wall", _INSIDE],
+        readable=(folder.courier, folder.spool / "outbox"),
+        writable=(folder.spool / "inbox",),
+        names=read_connection(folder).by_name,
+    )
+
+
+def _run(folder: DeviceFolder, *, wall: str) -> int:
+    stop = _Stop()
     connection = read_connection(folder)
     if not (folder.spool / "inbox").is_dir() or not (folder.spool / "outbox").is_dir():
         raise StateError(f"{folder.root} has no spool; enrol the device first; nothing was sent")
     claim(folder)
-    wall = _confine(folder, connection) if walled else "none"
+    if wall != "none":
+        wall = _confine(folder, connection, around="bubblewrap" if wall == _INSIDE else None)
     say("starting", wall=wall)
     print(json.dumps({"ready": True, "wall": wall}), flush=True)  # for whoever started this process
-    return _serve(folder, connection, wall=wall)
+    return _serve(folder, connection, wall=wall, stop=stop)
 
 
-def _confine(folder: DeviceFolder, connection: Connection) -> str:
+def _confine(folder: DeviceFolder, connection: Connection, *, around: str | None) -> str:
     return courier_wall(
+        around=around,
         hidden=folder.keeper,
         readable=(folder.courier, folder.spool / "outbox"),
         writable=(folder.spool / "inbox",),
@@ -74,7 +110,7 @@ def _confine(folder: DeviceFolder, connection: Connection) -> str:
     )
 
 
-def _serve(folder: DeviceFolder, connection: Connection, *, wall: str) -> int:
+def _serve(folder: DeviceFolder, connection: Connection, *, wall: str, stop: _Stop) -> int:
     """Everything that knows flwr is imported in here, behind the wall."""
     # httpcore imports trio where that happens to be installed, and trio starts a compiler as it is imported.
     sys.modules.setdefault("trio", None)  # type: ignore[arg-type]
@@ -84,25 +120,13 @@ def _serve(folder: DeviceFolder, connection: Connection, *, wall: str) -> int:
     key = read_node_key(folder)
     fleet = Fleet(address=connection.address, ca_certificate=connection.ca_certificate, key=key)
     node = Node(fleet, folder.spool, wall=wall, say=say)
-    ended = threading.Event()
     outcome: list[bool] = []
-
-    def work() -> None:
-        try:
-            outcome.append(node.run())
-        finally:
-            ended.set()
-
-    def stop(*_: object) -> None:
-        node.stop()
-        ended.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, stop)
     threading.excepthook = _say_how_it_ended
-    worker = threading.Thread(target=work, name="node", daemon=True)
+    worker = threading.Thread(target=lambda: outcome.append(node.run()), name="node", daemon=True)
     worker.start()
-    ended.wait()
+    while worker.is_alive() and not stop.asked:
+        worker.join(_GLANCE_S)
+    node.stop()
     worker.join(0.5)  # a call under way may take longer; the farewell doesn't wait for it
     if outcome == [False]:
         say("the SuperLink no longer accepts this device's key; nothing more is sent; enrol it again to go on")

@@ -28,6 +28,7 @@ from flwr.proto.fleet_pb2 import (
     ActivateNodeRequest,
     DeactivateNodeRequest,
     PullMessagesRequest,
+    PullMessagesResponse,
     PushMessagesRequest,
 )
 from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
@@ -40,7 +41,7 @@ from flwr.proto.message_pb2 import (
 from flwr.proto.node_pb2 import Node
 from flwr.proto.recorddict_pb2 import ConfigRecord as ConfigRecordProto
 from flwr.supercore.constant import HEAD_BODY_DIVIDER, HEAD_VALUE_DIVIDER
-from flwr.supercore.error import ApiErrorCode, FlowerError
+from flwr.supercore.error import ApiErrorCode
 from flwr.supercore.inflatable.inflatable_object import (
     get_all_nested_objects,
     get_object_tree,
@@ -149,26 +150,7 @@ class Fleet:
     def receive(self) -> Incoming | None:
         """Take the next message, or None. The SuperLink hands out each one once."""
         answer = _call(self._client.PullMessages, PullMessagesRequest(node=self._node))
-        if not answer.messages_list:
-            return None
-        if len(answer.messages_list) != 1 or len(answer.message_object_trees) != 1:
-            raise Trouble(Cause.MALFORMED)
-        tree = answer.message_object_trees[0]
-        try:
-            shell = make_message(metadata=metadata_from_proto(answer.messages_list[0].metadata), content=RecordDict())
-        except (ValueError, TypeError):
-            raise Trouble(Cause.MALFORMED) from None
-        metadata = shell.metadata
-        content, records = _shape(tree)
-        return Incoming(
-            kind=metadata.message_type,
-            run_id=metadata.run_id,
-            message_id=metadata.message_id,
-            expires_at=metadata.created_at + metadata.ttl,
-            content=content,
-            records=records,
-            shell=shell,
-        )
+        return announced(answer)
 
     def fetch(self, incoming: Incoming, object_id: str, *, limit_bytes: int) -> bytes | None:
         """One object of a message, checked against its id; None while the sender hasn't stored it yet."""
@@ -213,6 +195,29 @@ class Fleet:
             ).stored
             if not stored:
                 raise Trouble(Cause.AWAY)  # the push session ran out; a new one starts with the next attempt
+
+
+def announced(answer: PullMessagesResponse) -> Incoming | None:
+    """The one message that the SuperLink hands out, or None. MALFORMED, if it is none that Flower allows."""
+    if not answer.messages_list:
+        return None
+    if len(answer.messages_list) != 1 or len(answer.message_object_trees) != 1:
+        raise Trouble(Cause.MALFORMED)
+    try:
+        shell = make_message(metadata=metadata_from_proto(answer.messages_list[0].metadata), content=RecordDict())
+    except (ValueError, TypeError):
+        raise Trouble(Cause.MALFORMED) from None
+    metadata = shell.metadata
+    content, records = _shape(answer.message_object_trees[0])
+    return Incoming(
+        kind=metadata.message_type,
+        run_id=metadata.run_id,
+        message_id=metadata.message_id,
+        expires_at=metadata.created_at + metadata.ttl,
+        content=content,
+        records=records,
+        shell=shell,
+    )
 
 
 def reply(incoming: Incoming, content: bytes) -> Outgoing:
@@ -299,7 +304,9 @@ def _cause_of(answer: httpx.Response) -> Cause:
         return Cause.UNKNOWN
     if answer.status_code == httpx.codes.FORBIDDEN:
         return Cause.OVER
-    error = FlowerError.from_json(answer.text)
-    if error is not None and error.code == ApiErrorCode.FLEET_NODE_ACTIVATION_FAILED:
-        return Cause.REFUSED
-    return Cause.REJECTED
+    try:
+        said = json.loads(answer.content)
+    except (ValueError, RecursionError):
+        return Cause.REJECTED
+    refused = isinstance(said, dict) and said.get("code") == ApiErrorCode.FLEET_NODE_ACTIVATION_FAILED
+    return Cause.REFUSED if refused else Cause.REJECTED

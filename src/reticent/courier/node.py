@@ -123,8 +123,10 @@ class Node:
         if incoming is None:
             return now + until_next_pull(idle_s=now - self._last_message)
         self._last_message = now
-        errand = start(incoming, now=now, full=len(self._errands) >= _MOST_UNDER_WAY)
-        self._errands.append(errand)
+        try:
+            self._errands.append(start(incoming, now=now, full=len(self._errands) >= _MOST_UNDER_WAY))
+        except Exception as error:  # a hostile server chose every value in it; none may end the node
+            self._say("a message was dropped", cause=type(error).__name__)
         return now  # there may be more
 
     def _advance(self, now: float) -> bool:
@@ -149,12 +151,15 @@ class Node:
                 else:
                     self._end(errand, "dropped", cause=trouble.cause)
                 continue
+            except Exception as error:  # as in _receive
+                self._end(errand, "dropped", cause=type(error).__name__)
+                continue
             moved = moved or step is not Step.WAITS
             if step is Step.ENDED:
                 self._end(errand, "refused" if errand.why_refused else "answered")
         return moved
 
-    def _end(self, errand: Errand, outcome: str, *, cause: Cause | None = None) -> None:
+    def _end(self, errand: Errand, outcome: str, *, cause: str | None = None) -> None:
         self._errands.remove(errand)
         self._say(
             f"a message was {outcome}",

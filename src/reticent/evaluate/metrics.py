@@ -1,6 +1,7 @@
 """How well do predictions meet what people did next?"""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from reticent.actions.pool import Ints, Pool
 from reticent.actions.vocabulary import CELLS_X
 from reticent.errors import SettingError
-from reticent.model.network import features, load, set_vector
+from reticent.model.network import Network, features, load, set_vector
 from reticent.model.pools import take
 from reticent.model.tensors import Floats
 
@@ -65,7 +66,12 @@ def score(model: str, trainable: str, weights: Floats, pool: Pool) -> Metrics:
     set_vector(network, trainable, weights)
     if not np.isfinite(weights).all():
         raise SettingError("the weights hold NaN or infinity, so nothing can be scored; nothing was changed")
-    network.double()  # finite float32 weights, however large, then give finite logits
+    return score_network(network, pool)
+
+
+def score_network(network: Network, pool: Pool) -> Metrics:
+    """A network at hand, such as one just fitted. Raises SettingError for an empty pool."""
+    network = deepcopy(network).double()  # finite float32 heads, however large, then give finite logits
     parts = []
     for start in range(0, len(pool), _EXAMPLES_AT_ONCE):
         rows = np.arange(start, min(start + _EXAMPLES_AT_ONCE, len(pool)))
@@ -79,16 +85,19 @@ def score(model: str, trainable: str, weights: Floats, pool: Pool) -> Metrics:
 def hits(kind_log_probabilities: Table, cell_scores: Table, pool: Pool) -> Hits:
     """Compare predictions with labels.
 
-    kind_log_probabilities: (n, KINDS), natural logarithms. cell_scores: (n, CELLS), larger is likelier.
+    kind_log_probabilities: (n, KINDS), natural logarithms. cell_scores: (n, CELLS), larger is likelier. NaN, which absurd
+    weights of the trunk can give, counts as impossible: it must not pass for a hit.
     """
+    kinds = np.where(np.isnan(kind_log_probabilities), -np.inf, kind_log_probabilities)
+    cells = np.where(np.isnan(cell_scores), -np.inf, cell_scores)
     every = np.arange(len(pool))
-    guess = cell_scores.argmax(axis=1) if len(pool) else every
+    guess = cells.argmax(axis=1)
     down = guess // CELLS_X - pool.next_cell // CELLS_X
     across = guess % CELLS_X - pool.next_cell % CELLS_X
     return Hits(
-        log_likelihood=kind_log_probabilities[every, pool.next_kind],
-        kind_rank=_ranks(kind_log_probabilities, pool.next_kind),
-        cell_rank=_ranks(cell_scores, pool.next_cell),
+        log_likelihood=kinds[every, pool.next_kind],
+        kind_rank=_ranks(kinds, pool.next_kind),
+        cell_rank=_ranks(cells, pool.next_cell),
         distance=np.hypot(down, across),
     )
 

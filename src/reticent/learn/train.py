@@ -27,7 +27,7 @@ from reticent.records.plan import LocalTraining
 
 WEIGHT_LIMIT = 1e4  # far beyond any useful weight; below it, float64 can't turn rounding into another gradient
 _EXAMPLES_AT_ONCE = 32
-_CACHED_EXAMPLES = 4_096  # features of so many drawn examples are kept between steps: about 110 MB
+_CACHED_EXAMPLES = 2_048  # features of so many drawn examples are kept between steps: about 90 MB
 
 Batch = Callable[[Ints], Features | Inputs]
 

@@ -30,7 +30,7 @@ class Entry:
 _OFFICE_60K = Entry(
     heads=MappingProxyType(
         {
-            "heads.cell_grid.weight": (1, 32),
+            "heads.cell_grid.weight": (1, 54),
             "heads.cell_place.bias": (192,),
             "heads.cell_place.weight": (192, 32),
             "heads.kind.bias": (12,),
@@ -73,8 +73,8 @@ _OFFICE_60K = Entry(
     ),
     statistics=MappingProxyType(
         {
-            "trunk.grid_whitening.matrix": (32, 32),
-            "trunk.grid_whitening.mean": (32,),
+            "trunk.grid_whitening.matrix": (54, 54),
+            "trunk.grid_whitening.mean": (54,),
             "trunk.kind_whitening.matrix": (496, 496),
             "trunk.kind_whitening.mean": (496,),
             "trunk.place_whitening.matrix": (32, 32),
@@ -82,7 +82,7 @@ _OFFICE_60K = Entry(
         }
     ),
     file="office-60k.safetensors",
-    sha256="24608bff9d6dd9ddf1b8e00c6758984e14df5422799c1511e8693ac911972aa3",
+    sha256="74cf31a9580b17ad9d39a140323cf8c7e5d5bdf92da59852913cefac909085f1",
 )
 
 _MODELS: Mapping[str, Entry] = MappingProxyType({"office-60k": _OFFICE_60K})

@@ -26,7 +26,7 @@ _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 1e-2
 _BLIND = 0.3  # how often an example loses its patch, and how often its screen turns from light to dark
 _RIDGE = 1e-3  # of the largest variance: directions that public data hardly knows are not blown up
-_FIXED_EXAMPLES = 20_000  # for statistics and heads: 500 MB of features
+_FIXED_EXAMPLES = 20_000  # for statistics and heads: 900 MB of features
 _GRID_ROWS = 200_000
 _HEAD_STEPS = 300
 _HEAD_DECAY = 1e-5
@@ -94,6 +94,7 @@ def _varied(seen: Inputs, random: np.random.Generator) -> Inputs:
         planes=seen.planes,
         facts=seen.facts,
         last=seen.last,
+        spots=seen.spots,
     )
 
 

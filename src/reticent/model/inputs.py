@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, pad
 
 from reticent.actions.pool import Bytes, Pool
 from reticent.actions.vocabulary import (
@@ -23,6 +23,7 @@ from reticent.actions.vocabulary import (
 
 TOKEN = (KINDS + 1) + (TIME_BUCKETS + 1) + 3  # one past action: kind, time, and x, y and presence of its cell
 PLANES = 7  # where the history lies on the grid of cells
+SPOTS = KINDS + 4 + PLANES - 1  # indicators of a cell which a linear head may use
 FACTS = (KINDS + 1) ** 2 + 3 * (KINDS + 1) + (KINDS + 1) * (TIME_BUCKETS + 1) + 4
 _CONTRAST_FLOOR = 0.05  # an even picture stays even: its noise is not blown up
 _POINTER_KINDS = (ActionKind.CLICK, ActionKind.DOUBLE_CLICK, ActionKind.RIGHT_CLICK, ActionKind.DRAG)
@@ -35,7 +36,8 @@ class Inputs:
     frames: (n, 1, 48, 64) and patches: (n, 1, 16, 16), each of mean 0 and contrast about 1; a missing patch is 0.
     has_patch: (n, 1). history: (n, HISTORY * TOKEN), oldest first. planes: (n, PLANES, 12, 16).
     facts: (n, FACTS), the raw indicators a linear head may use, the product of the last two kinds among them.
-    last: (n, CELLS): 1 at the last action's cell, 0 everywhere where there is none.
+    last: (n, CELLS): 1 at the last action's cell, 0 everywhere where there is none. spots: (n, CELLS, SPOTS), the raw
+    indicators of a cell: the last action's, by its kind; next to it, on each side; and all planes but the first.
     """
 
     frames: Tensor
@@ -45,6 +47,7 @@ class Inputs:
     planes: Tensor
     facts: Tensor
     last: Tensor
+    spots: Tensor
 
     def __repr__(self) -> str:
         return f"<Inputs of {len(self.last)} examples>"
@@ -66,14 +69,16 @@ def inputs(pool: Pool, *, dtype: torch.dtype = torch.float32) -> Inputs:
     column = ((cells % CELLS_X).to(dtype) / (CELLS_X - 1) * 2 - 1) * present
     row = ((cells // CELLS_X).to(dtype) / (CELLS_Y - 1) * 2 - 1) * present
     tokens = torch.cat([kind, time, torch.stack([column, row, present], dim=-1)], dim=-1)
+    planes = _planes(kind, where)
     return Inputs(
         frames=_pictures(pool.frames, dtype),
         patches=_pictures(pool.patches, dtype) * has_patch[..., None, None],
         has_patch=has_patch,
         history=tokens.flatten(1),
-        planes=_planes(kind, where),
+        planes=planes,
         facts=_facts(kinds, cells, kind, time),
         last=where[:, -1],
+        spots=_spots(kind[:, -1, :NO_KIND], where[:, -1], planes),
     )
 
 
@@ -102,6 +107,14 @@ def _planes(kind: Tensor, where: Tensor) -> Tensor:
     ).reshape(len(where), -1, CELLS_Y, CELLS_X)
     row = grid[:, :1].amax(dim=3, keepdim=True).expand(-1, -1, -1, CELLS_X)
     return torch.cat([grid, row], dim=1)
+
+
+def _spots(kind: Tensor, last: Tensor, planes: Tensor) -> Tensor:
+    """Indicators with which a linear head expresses staying after this kind of action, and moving on by one cell."""
+    framed = pad(planes[:, 0], (1, 1, 1, 1))
+    beside = [framed[:, 1:-1, 2:], framed[:, 1:-1, :-2], framed[:, 2:, 1:-1], framed[:, :-2, 1:-1]]
+    stay = last.unsqueeze(2) * kind.unsqueeze(1)
+    return torch.cat([stay, torch.stack(beside, dim=3).flatten(1, 2), planes[:, 1:].flatten(2).transpose(1, 2)], dim=2)
 
 
 def _facts(kinds: Tensor, cells: Tensor, kind: Tensor, time: Tensor) -> Tensor:

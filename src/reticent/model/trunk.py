@@ -7,12 +7,13 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from reticent.actions.vocabulary import HISTORY
-from reticent.model.inputs import FACTS, PLANES, TOKEN, Inputs
+from reticent.model.inputs import FACTS, PLANES, SPOTS, TOKEN, Inputs
 
 HIDDEN = 56
-MAP = 32  # features of a cell
+MAP = 32  # learnt features of a cell
 LOOK = 16  # features of the patch
 KIND_FEATURES = 2 * HIDDEN + 2 * MAP + LOOK + 1 + FACTS
+CELL_FEATURES = MAP + SPOTS
 PLACE_FEATURES = 32
 
 
@@ -20,7 +21,7 @@ PLACE_FEATURES = 32
 class Features:
     """n windows as linear heads see them.
 
-    kind: (n, KIND_FEATURES). grid: (n, CELLS, MAP). place: (n, PLACE_FEATURES).
+    kind: (n, KIND_FEATURES). grid: (n, CELLS, CELL_FEATURES). place: (n, PLACE_FEATURES).
     """
 
     kind: Tensor
@@ -78,7 +79,7 @@ class Trunk(nn.Module):
         self.mix = nn.Linear(HIDDEN + 2 * MAP + LOOK, HIDDEN)
         self.place = nn.Linear(2 * HIDDEN, PLACE_FEATURES)
         self.kind_whitening = Whitening(KIND_FEATURES)
-        self.grid_whitening = Whitening(MAP)
+        self.grid_whitening = Whitening(CELL_FEATURES)
         self.place_whitening = Whitening(PLACE_FEATURES)
 
     def forward(self, seen: Inputs) -> Features:
@@ -96,6 +97,6 @@ class Trunk(nn.Module):
         kind = torch.cat([mixed, hidden, overall, here, look, seen.has_patch, seen.facts], dim=1)
         return Features(
             kind=self.kind_whitening(kind),
-            grid=self.grid_whitening(cells.transpose(1, 2)),
+            grid=self.grid_whitening(torch.cat([cells.transpose(1, 2), seen.spots], dim=2)),
             place=self.place_whitening(self.place(torch.cat([mixed, hidden], dim=1))),
         )

@@ -1,24 +1,141 @@
-"""bridge"""
+"""Epsilon for whom, against whom? Every figure that a report prints, each with what it rests on."""
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reticent.errors import SettingError
 from reticent.privacy.accountants import epsilon
-from reticent.privacy.events import Adjacency, Unit
+from reticent.privacy.composition import compose
+from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit, require_count, require_delta
+from reticent.privacy.gaussian import composed_mu, gaussian_epsilon
+from reticent.privacy.grid import release_epsilon
+from reticent.privacy.pld import group_epsilon
+
+Adversary = Literal["server", "recipient", "solo"]
+
+_MAX_DEVICES = 1_000_000_000
+_MAX_WINDOWS = 1_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Guarantee:
+    """(epsilon, delta)-DP for `unit` against `adversary`, under `adjacency`; `note` says what that rests on.
+
+    adversary: `server` sees what devices send in the mode they ran in; `recipient` gets models only; `solo` is a server before
+        which no other device's noise counts.
+    windows: example level only: how many windows are hidden together.
+    """
+
     unit: Unit
-    adversary: str
+    adversary: Adversary
     adjacency: Adjacency
     epsilon: float
     delta: float
     note: str
+    windows: int | None = None
 
 
-def guarantees(events, *, delta, honest_devices, windows_per_action=1):
-    out = []
-    for u in Unit:
-        mine = [e for e in events if e.unit is u]
-        if mine:
-            out.append(Guarantee(u, "server", Adjacency.ZERO_OUT, epsilon(mine, delta=delta).epsilon, delta, ""))
-    return tuple(out)
+def guarantees(
+    events: Sequence[PrivacyEvent], *, delta: float, honest_devices: int, windows_per_action: int | None = None
+) -> tuple[Guarantee, ...]:
+    """Every guarantee that follows from what one device did.
+
+    events: of one device, both units. The two are separate guarantees and are never added up.
+    honest_devices: how many devices of each round, this one included, add their noise as agreed and keep it secret.
+    windows_per_action: if given, the example level is also stated for that many windows that share one action.
+    Returns: for the employee unit every adversary under both adjacencies, then the example unit; nothing for a unit without events.
+    Raises: SettingError.
+    """
+    require_delta(delta)
+    require_count("honest_devices", honest_devices, _MAX_DEVICES)
+    if windows_per_action is not None:
+        require_count("windows_per_action", windows_per_action, _MAX_WINDOWS)
+    employee = [event for event in events if event.unit is Unit.EMPLOYEE]
+    example = [event for event in events if event.unit is Unit.EXAMPLE]
+    return (
+        *_employee(employee, delta=delta, honest_devices=honest_devices),
+        *_example(example, delta=delta, windows_per_action=windows_per_action),
+    )
+
+
+def _employee(events: Sequence[PrivacyEvent], *, delta: float, honest_devices: int) -> Iterator[Guarantee]:
+    if not events:
+        return
+    secure = any(event.mode is Mode.SECURE for event in events)
+    adversaries: tuple[Adversary, ...] = ("server", "recipient", "solo")
+    for adversary in adversaries:
+        mu = composed_mu(
+            (event.noise_multiplier * math.sqrt(_shares(event, adversary, honest_devices)), event.steps)
+            for event in events
+        )
+        for adjacency, sensitivity in ((Adjacency.ZERO_OUT, 1), (Adjacency.REPLACE_ONE, 2)):
+            yield Guarantee(
+                unit=Unit.EMPLOYEE,
+                adversary=adversary,
+                adjacency=adjacency,
+                epsilon=release_epsilon(sensitivity * mu, delta=delta),
+                delta=delta,
+                note=_note(adversary, secure=secure, honest_devices=honest_devices),
+            )
+
+
+def _shares(event: PrivacyEvent, adversary: Adversary, honest_devices: int) -> int:
+    """How many devices' noise stands between this adversary and one device's update.
+
+    A sum of discrete Gaussians of at least 1,000 grid units each is discrete Gaussian up to exp(-10**7)
+    (Kairouz, Liu, Steinke 2021, arXiv:2102.06387, theorem 1).
+    """
+    if adversary == "recipient" or (adversary == "server" and event.mode is Mode.SECURE):
+        return honest_devices
+    return 1
+
+
+def _note(adversary: Adversary, *, secure: bool, honest_devices: int) -> str:
+    conditional = (
+        f"if at least {honest_devices} devices of every round, this one included, add their noise and keep it secret"
+    )
+    if adversary == "solo":
+        return "this device's own noise alone; trusts nobody"
+    if adversary == "recipient":
+        return f"whoever sees only models, {conditional}, and the server shows nobody a single release"
+    if secure:
+        return f"secure aggregation shows the server sums only, {conditional}; solo is what stands without that"
+    return "the server sees each release as it was sent; trusts nobody"
+
+
+def _example(events: Sequence[PrivacyEvent], *, delta: float, windows_per_action: int | None) -> Iterator[Guarantee]:
+    if not events:
+        return
+    for windows in dict.fromkeys((1, windows_per_action or 1)):
+        figure, how = _window_epsilon(events, windows=windows, delta=delta)
+        covers = "one window" if windows == 1 else f"the {windows} windows that share one action"
+        yield Guarantee(
+            unit=Unit.EXAMPLE,
+            adversary="server",
+            adjacency=Adjacency.ZERO_OUT,
+            epsilon=figure,
+            delta=delta,
+            note=f"{covers}; {how}; holds against everybody outside the device and trusts nobody",
+            windows=windows,
+        )
+
+
+def _window_epsilon(events: Sequence[PrivacyEvent], *, windows: int, delta: float) -> tuple[float, str]:
+    """An upper bound, and where it is from. That nothing was sampled is always a sound thing to pretend."""
+    ran = compose(events, adjacency=Adjacency.ZERO_OUT)
+    unsampled = composed_mu((event.noise_multiplier, event.steps) for event in events)
+    if not ran.sampled:
+        return gaussian_epsilon(windows * unsampled, delta=delta), "DP-SGD without sampling, exact"
+    if windows > 1:
+        answer = group_epsilon(ran.parts, members=windows, delta=delta)
+        if not isinstance(answer, str):
+            return answer, "DP-SGD, each window sampled by itself, privacy loss distribution"
+    else:
+        try:
+            spent = epsilon(events, delta=delta, adjacency=Adjacency.ZERO_OUT, names=("pld", "rdp"))
+            return spent.epsilon, f"DP-SGD, accountant {spent.record}"
+        except SettingError:
+            pass
+    return gaussian_epsilon(windows * unsampled, delta=delta), "DP-SGD, sampling not counted"

@@ -34,7 +34,8 @@ def clip(delta: npt.ArrayLike, *, clip_norm: float) -> FloatVector:
         return np.zeros_like(vector)
     direction = vector / largest  # in [-1, 1]: its square can't overflow
     norm = math.sqrt(float(np.dot(direction, direction)))  # at least 1
-    return direction * min(float(largest), clip_norm / norm * _SHRINK)
+    clipped: FloatVector = direction * min(float(largest), clip_norm / norm * _SHRINK)
+    return clipped
 
 
 def release_vector(
@@ -57,7 +58,8 @@ def release_vector(
     rounded = round_to_grid(vector, clip_norm=clip_norm, grid=grid, noise=noise)
     drawn = noise.discrete_gaussian(vector.size, sigma=noise_multiplier * clip_norm / grid)
     bound = payload_bound(clip_norm=clip_norm, noise_multiplier=noise_multiplier, grid=grid)
-    return np.clip(rounded + drawn, -bound, bound).astype(np.int32)  # clamping noised values is post-processing
+    released: IntVector = np.clip(rounded + drawn, -bound, bound).astype(np.int32)  # of noised values: post-processing
+    return released
 
 
 def round_to_grid(vector: FloatVector, *, clip_norm: float, grid: float, noise: NoiseSource) -> npt.NDArray[np.int64]:

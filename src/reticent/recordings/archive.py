@@ -126,7 +126,7 @@ def write_archive(path: Path, sessions: Iterable[RecordedSession], *, title: str
         raise SettingError(
             "a title takes one line of up to 200 characters, a datasheet 100,000; nothing was written"
         ) from None
-    line = json.dumps(header.model_dump(), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    line = json.dumps(header.model_dump(), sort_keys=True, separators=(",", ":")).encode()
     body = b"".join((line, b"\n", *blocks))
     if len(line) > MAX_HEADER_BYTES or len(body) > MAX_FILE_BYTES - 100:
         raise SettingError(f"an archive takes at most {MAX_FILE_BYTES} bytes; nothing was written")

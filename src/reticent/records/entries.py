@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, TypeAlias
 
 from pydantic import Field, StringConstraints, model_validator
 
-from reticent.privacy.events import PrivacyEvent, Unit
+from reticent.privacy.events import Adjacency, PrivacyEvent, Unit
 from reticent.records.plan import LARGEST_MODEL
 from reticent.records.record import Count, DeviceId, Hash, Index, Key, Name, Record
 from reticent.records.signed import SignedField
@@ -57,6 +57,8 @@ class Charge(Record):
     def _one_of_each(self) -> "Charge":
         if tuple(event.unit for event in self.events) != (Unit.EMPLOYEE, Unit.EXAMPLE):
             raise ValueError("events must be the employee-level one, then the example-level one")
+        if any(event.adjacency is not Adjacency.ZERO_OUT for event in self.events):
+            raise ValueError("events are charged under zero-out adjacency")
         return self
 
 

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit
 from reticent.records.keys import Domain, PublicKey, SigningKey
-from reticent.records.record import Count, Index, Name, Positive, Rate, Record, Version1
+from reticent.records.record import Count, Index, Name, Noise, Positive, Rate, Record, Version1
 from reticent.records.signed import Signed, sign
 
 LARGEST_MODEL = 1 << 24
@@ -28,7 +28,7 @@ class LocalTraining(Record):
     steps: Annotated[int, Field(ge=1, le=1_000_000)]
     learning_rate: Positive
     clip_norm: Positive
-    noise_multiplier: Positive
+    noise_multiplier: Noise
 
 
 class Release(Record):
@@ -42,7 +42,7 @@ class Release(Record):
 
     mode: Mode
     clip_norm: Positive
-    noise_multiplier: Positive
+    noise_multiplier: Noise
     grid: Positive
 
 

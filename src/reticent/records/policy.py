@@ -12,7 +12,7 @@ from reticent.privacy.mechanism import check_grid
 from reticent.records.canonical import LIMIT_BYTES, canonical, parse_canonical
 from reticent.records.keys import Domain, PublicKey, SigningKey
 from reticent.records.plan import Plan
-from reticent.records.record import Count, Hash, Key, Name, Positive, Rate, Record, Version1
+from reticent.records.record import Budget, Count, Hash, Key, Name, Noise, Positive, Rate, Record, Version1
 from reticent.records.signed import Signed, sign
 
 CLOCK_SKEW_S = 300
@@ -52,16 +52,16 @@ class Policy(Record):
     models: Annotated[tuple[Name, ...], OneOrMore, Distinct]
     trainable: Annotated[tuple[Literal["heads", "all"], ...], OneOrMore, Distinct]
     modes: Annotated[tuple[Mode, ...], OneOrMore, Distinct]
-    delta: Annotated[float, Field(gt=0, le=0.01)]
-    epsilon_employee: Positive
-    epsilon_example: Positive
+    delta: Annotated[float, Field(ge=1e-30, le=0.01)]
+    epsilon_employee: Budget
+    epsilon_example: Budget
     max_clip_norm: Positive
-    min_noise_multiplier: Positive
+    min_noise_multiplier: Noise
     sampling_rate: Rate
     expected_batch: Count
     steps: Count
     max_example_clip_norm: Positive
-    min_example_noise_multiplier: Positive
+    min_example_noise_multiplier: Noise
     max_rounds: Count
     min_cohort: Count
     max_plan_days: Annotated[int, Field(ge=1, le=3660)]

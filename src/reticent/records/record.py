@@ -38,8 +38,16 @@ Version1 = Annotated[int, Field(ge=1, le=1)]  # not Literal[1]: pydantic lets `t
 Count = Annotated[int, Field(ge=1, le=LARGEST_INTEGER)]
 Index = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 Positive = Annotated[float, Field(ge=1e-12, le=1e6)]
-"""A finite positive number of reasonable size: clip norms, noise multipliers, learning rates, limits of epsilon."""
-Rate = Annotated[float, Field(gt=0, le=1)]
+"""A finite positive number of reasonable size: clip norms, grids, learning rates."""
+
+Noise = Annotated[float, Field(ge=1e-6, le=1e6)]
+"""A noise multiplier, as far as `reticent.privacy` gives figures."""
+
+Budget = Annotated[float, Field(ge=1e-6, le=1e6)]
+"""A limit of epsilon, as far as `reticent.privacy` enforces one."""
+
+Rate = Annotated[float, Field(ge=1e-12, le=1)]
+"""A Poisson sampling rate."""
 
 
 class Record(BaseModel):

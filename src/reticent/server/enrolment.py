@@ -33,8 +33,8 @@ def enroll(root: Path, request_file: Path, *, out: Path | None = None) -> tuple[
             raise StateError(
                 f"device {request.device} is enrolled already; its ticket lies in {_ticket(paths, request.device)}"
             )
-        if out is not None and out.exists():
-            raise StateError(f"{out} exists already; nobody was enrolled")
+        if out is not None and (out.exists() or not out.absolute().parent.is_dir()):
+            raise StateError(f"{out} exists already or lies in no folder; nobody was enrolled")
         ticket = sign_ticket(
             Ticket(
                 device=request.device,

@@ -56,7 +56,7 @@ def publish(paths: ServerPaths, draft: Path, *, council: Path | None) -> tuple[P
                 f"the council approved policy {approved[:16]}, this is {signed.id[:16]}; nothing was signed"
             )
     offer = PolicyOffer(policy=signed, council=approval)
-    replace_private(paths.policy, offer.to_bytes() + b"\n")
+    replace_private(paths.policy, offer.to_bytes())
     return offer, policy
 
 
@@ -68,7 +68,7 @@ def current(paths: ServerPaths) -> tuple[PolicyOffer, Policy]:
         raise StateError(
             f"no policy is signed yet; `reticent server policy {paths.root} {paths.policy_draft}` does it"
         ) from None
-    offer = PolicyOffer.from_bytes(data.rstrip(b"\n"), limit_bytes=2 * LIMIT_BYTES)
+    offer = PolicyOffer.from_bytes(data, limit_bytes=2 * LIMIT_BYTES)
     return offer, read_policy(offer.policy, SigningKey.load(paths.operator_key).public)
 
 

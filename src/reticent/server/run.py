@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from reticent.errors import FormatError, InputError, StateError
+from reticent.model import catalogue
 from reticent.records.keys import SigningKey
 from reticent.records.plan import Plan, read_plan, sign_plan
 from reticent.records.policy import check_plan
@@ -67,6 +68,7 @@ def submit(root: Path, plan: Plan, *, now: Callable[[], float] = time.time) -> s
     """
     paths, _ = open_folder(root)
     _, policy = policies.current(paths)
+    catalogue.check(plan.model, plan.trainable, plan.parameters)
     check_plan(plan, policy, round=plan.rounds - 1, now=int(now()))
     _check_served(paths)
     return _hand_over(paths, sign_plan(plan, SigningKey.load(paths.operator_key)))

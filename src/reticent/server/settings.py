@@ -61,6 +61,10 @@ class ServerPaths(ServerFolder):
         return self.root / "policy.yaml"
 
     @property
+    def plan_draft(self) -> Path:
+        return self.root / "plan.yaml"
+
+    @property
     def serving(self) -> Path:
         """Process ids and ports while `serve` runs."""
         return self.root / "serve.json"

@@ -45,13 +45,21 @@ def keeper_wall() -> str:
     return _named(stands)
 
 
-def courier_wall(*, hidden: Path, readable: Iterable[Path], writable: Iterable[Path], ports: Sequence[int]) -> str:
+def courier_wall(
+    *,
+    hidden: Path,
+    readable: Iterable[Path],
+    writable: Iterable[Path],
+    ports: Sequence[int],
+    around: str | None = None,
+) -> str:
     """Leave this process a Python to run, `readable` and `writable` with all below, and TCP to `ports`; nothing else.
 
     hidden: the keeper's folder; no path leads there afterwards. Call it while there is one thread only.
     ports: TCP ports to connect to; port 53 among them means that host names are looked up (UDP too).
+    around: the name of a wall that this process was started in, so that `hidden` doesn't exist for it; it is checked.
     Returns: what stands: "landlock+seccomp+audit", or less, or "audit only".
-    Raises: WallError, if what must be readable holds `hidden`, or if `hidden` still opens once Landlock stands.
+    Raises: WallError, if what must be readable holds `hidden`, or if `hidden` still opens once a wall stands.
     """
     readable, writable = tuple(readable), tuple(writable)
     needed = (*readable, *writable, *places.of_python(), *places.of_the_system(names=53 in ports))
@@ -62,6 +70,9 @@ def courier_wall(*, hidden: Path, readable: Iterable[Path], writable: Iterable[P
                 "move the state folder elsewhere; nothing was sent"
             )
     stands = []
+    if around is not None:
+        _check_hidden(hidden)
+        stands.append(around)
     kernel = Kernel.here()
     if kernel is not None:
         if landlock.restrict(kernel, read=needed, write=writable, connect=ports):
@@ -107,9 +118,7 @@ def _check_hidden(hidden: Path) -> None:
         os.close(os.open(hidden, os.O_RDONLY))
     except OSError:
         return
-    raise WallError(
-        "the courier's wall was accepted by the kernel and the keeper's folder still opens; nothing was sent"
-    )
+    raise WallError("the courier's wall was put up and the keeper's folder still opens; nothing was sent")
 
 
 if sys.platform == "win32":  # pragma: no cover - the spool needs POSIX; said here so that it is said once

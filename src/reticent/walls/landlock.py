@@ -32,6 +32,12 @@ def version(kernel: Kernel) -> int:
     return max(0, kernel.call("landlock_create_ruleset", None, 0, _ASK_VERSION))
 
 
+def here() -> bool:
+    """Whether this machine's kernel has Landlock."""
+    kernel = Kernel.here()
+    return kernel is not None and version(kernel) > 0
+
+
 def restrict(kernel: Kernel, *, read: Iterable[Path], write: Iterable[Path], connect: Sequence[int]) -> bool:
     """Leave this thread, and those it starts, `read` and `write` with all below, and TCP to the ports in `connect`.
 

@@ -1,0 +1,25 @@
+"""What an auditor is told: a sentence on one thing that does not hold, and whose it is."""
+
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Finding:
+    """kind: a fixed word for programs, such as "restored". subject: a device, a file or "server". sentence: for people."""
+
+    subject: str
+    kind: str
+    sentence: str
+
+    def to_json(self) -> dict[str, JsonValue]:
+        return {"subject": self.subject, "kind": self.kind, "sentence": self.sentence}
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.sentence}"
+
+
+def printable(text: str) -> str:
+    """Return `text` fit for a terminal: somebody's file names and messages may hold anything."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -1,0 +1,250 @@
+"""Does one ledger hold by itself, and did it stay within what its person accepted?"""
+
+import bisect
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from reticent.actions.vocabulary import HISTORY
+from reticent.audit.finding import Finding
+from reticent.audit.history import History, read_history
+from reticent.errors import BudgetExhausted, IntegrityError
+from reticent.privacy.events import PrivacyEvent
+from reticent.privacy.guarantees import Guarantee, guarantees
+from reticent.records.budget import check_budget
+from reticent.records.chain import Chain
+from reticent.records.entries import Charge
+from reticent.records.files import read_regular
+from reticent.records.layout import DeviceFolder
+from reticent.records.policy import Policy, PolicyOffer, read_policy
+from reticent.records.signed import LIMIT_BYTES
+
+USUAL_DELTA = 1e-6
+"""For the figures where no policy says another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What was checked and what was found.
+
+    device: its id, or the path where not even the first entry holds. charged, receipted, released: entries of each kind.
+    witnessed: entries that a counter-signed head covers; whoever restores an older copy can hide only later ones.
+    torn_bytes: after the last newline. walls: what stood when it charged, each with the number of charges.
+    policy: the hash of the policy that the charges were compared with, or None. events: everything charged.
+    """
+
+    device: str
+    path: Path
+    entries: int
+    head: str
+    consents: int
+    charged: int
+    receipted: int
+    released: int
+    witnessed: int
+    torn_bytes: int
+    walls: tuple[tuple[str, int], ...]
+    policy: str | None
+    delta: float
+    events: tuple[PrivacyEvent, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def guarantees(self) -> tuple[Guarantee, ...]:
+        """Return what everything charged comes to, by unit and adversary, at `delta`. Takes seconds.
+
+        One honest device: in `local` mode a device needs no other, in `secure` mode one ledger tells of no other.
+        Raises: SettingError, for noise so small that no figure can be given.
+        """
+        if not self.events:
+            return ()
+        return guarantees(self.events, delta=self.delta, honest_devices=1, windows_per_action=HISTORY + 1)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        return {
+            "holds": self.holds,
+            "device": self.device,
+            "ledger": str(self.path),
+            "entries": self.entries,
+            "head": self.head,
+            "consents": self.consents,
+            "charged": self.charged,
+            "receipted": self.receipted,
+            "released": self.released,
+            "witnessed": self.witnessed,
+            "torn_bytes": self.torn_bytes,
+            "walls": [{"walls": walls, "charges": charges} for walls, charges in self.walls],
+            "policy": self.policy,
+            "delta": self.delta,
+            "guarantees": [
+                {
+                    "unit": one.unit.value,
+                    "adversary": one.adversary,
+                    "adjacency": one.adjacency.value,
+                    "windows": one.windows,
+                    "epsilon": one.epsilon,
+                    "delta": one.delta,
+                    "note": one.note,
+                }
+                for one in self.guarantees()
+            ],
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+def verify(place: Path, *, policy: PolicyOffer | None = None) -> Verification:
+    """Check a ledger, given its file or a device's state folder: chain, signatures, rules, and the policy where there is one.
+
+    policy: what the charges are compared with; None takes the one in the state folder, if it is there.
+    Everything up to the first entry that doesn't hold is counted and compared; later entries aren't looked at.
+    Raises: StateError, FormatError, NewerFormatError, for input that can't be checked at all.
+    """
+    history = read_history(place)
+    offer = policy if policy is not None else _accepted_in(place)
+    chain, terms = history.chain, None
+    findings = [history.broken] if history.broken else []
+    if offer is not None:
+        try:
+            terms = read_policy(offer.policy, offer.operator)
+        except IntegrityError as error:
+            findings.append(Finding(subject="policy", kind="policy", sentence=str(error)))
+    if offer is not None and terms is not None:
+        findings.extend(_against_policy(history, offer, terms))
+    delta = terms.delta if terms is not None else USUAL_DELTA
+    return Verification(
+        device=history.name,
+        path=history.path,
+        entries=len(chain.hashes),
+        head=chain.hashes[-1] if chain.hashes else "",
+        consents=len(chain.consents),
+        charged=len(chain.charges),
+        receipted=len(history.receipts),
+        released=len(chain.releases),
+        witnessed=chain.witnessed + 1,
+        torn_bytes=history.torn_bytes,
+        walls=_walls(chain),
+        policy=offer.hash if terms is not None and offer is not None else None,
+        delta=delta,
+        events=chain.charged_events(),
+        findings=tuple(findings),
+    )
+
+
+def _accepted_in(place: Path) -> PolicyOffer | None:
+    path = DeviceFolder(place).policy
+    if not place.is_dir() or not path.exists():
+        return None
+    return read_offer(path)
+
+
+def read_offer(path: Path) -> PolicyOffer:
+    """Read a policy file; one newline at its end is allowed.
+
+    Raises: StateError, FormatError.
+    """
+    data = read_regular(path, what="policy", limit_bytes=2 * LIMIT_BYTES)
+    return PolicyOffer.from_bytes(data.removesuffix(b"\n"), limit_bytes=2 * LIMIT_BYTES)
+
+
+def _walls(chain: Chain) -> tuple[tuple[str, int], ...]:
+    stood = Counter(
+        ", ".join(f"{name}: {wall}" for name, wall in sorted(charge.walls.items())) or "none"
+        for _, charge in chain.charges.values()
+    )
+    return tuple(sorted(stood.items()))
+
+
+def _against_policy(history: History, offer: PolicyOffer, terms: Policy) -> Iterator[Finding]:
+    """Yield what in this ledger disagrees with this policy. Charges under other policies aren't compared."""
+    chain, name = history.chain, history.name
+    consents = [consent for _, consent in chain.consents if consent.policy_hash == offer.hash]
+    if not consents:
+        said = f"its person never accepted policy {offer.hash[:16]}; nothing was compared with that"
+        yield Finding(subject=name, kind="policy", sentence=said)
+        return
+    if any((one.operator_key, one.receipt_key) != (offer.policy.key, terms.receipt_key) for one in consents):
+        said = f"its consent to policy {offer.hash[:16]} names other keys than that policy"
+        yield Finding(subject=name, kind="policy", sentence=said)
+    charges = list(chain.charges.values())
+    under = [number for number, (_, charge) in enumerate(charges) if charge.policy_hash == offer.hash]
+    for number in under:
+        index, charge = charges[number]
+        for field, asked, allowed in _beyond(charge, terms):
+            said = f"entry {index} charged {field} {asked:g}; policy {offer.hash[:16]} allows {allowed}"
+            yield Finding(subject=name, kind="terms", sentence=said)
+    if under:
+        yield from _over_budget(name, charges[: under[-1] + 1], terms)
+
+
+def _beyond(charge: Charge, terms: Policy) -> Iterator[tuple[str, float, str]]:
+    """Yield each number of a charge that the policy does not allow: its name, what was charged, what is allowed."""
+    employee, example = charge.events
+    rules: tuple[tuple[str, float, bool, str], ...] = (
+        (
+            "release.clip_norm",
+            employee.clip_norm,
+            employee.clip_norm <= terms.max_clip_norm,
+            f"{terms.max_clip_norm:g} at most",
+        ),
+        (
+            "release.noise_multiplier",
+            employee.noise_multiplier,
+            employee.noise_multiplier >= terms.min_noise_multiplier,
+            f"{terms.min_noise_multiplier:g} at least",
+        ),
+        ("releases a round", employee.steps, employee.steps == 1, "exactly 1"),
+        ("release.sampling_rate", employee.sampling_rate, employee.sampling_rate == 1, "exactly 1"),
+        (
+            "training.sampling_rate",
+            example.sampling_rate,
+            example.sampling_rate == terms.sampling_rate,
+            f"exactly {terms.sampling_rate:g}",
+        ),
+        ("training.steps", example.steps, example.steps == terms.steps, f"exactly {terms.steps}"),
+        (
+            "training.clip_norm",
+            example.clip_norm,
+            example.clip_norm <= terms.max_example_clip_norm,
+            f"{terms.max_example_clip_norm:g} at most",
+        ),
+        (
+            "training.noise_multiplier",
+            example.noise_multiplier,
+            example.noise_multiplier >= terms.min_example_noise_multiplier,
+            f"{terms.min_example_noise_multiplier:g} at least",
+        ),
+    )
+    for name, asked, allowed, limit in rules:
+        if not allowed:
+            yield name, asked, limit
+    if employee.mode not in terms.modes:
+        yield f"release.mode {employee.mode} times", 1, " or ".join(terms.modes)
+
+
+def _over_budget(name: str, charges: list[tuple[int, Charge]], terms: Policy) -> Iterator[Finding]:
+    """Yield the first charge by which everything charged so far passed a limit. Once passed, a limit stays passed."""
+
+    def refusal(count: int) -> str | None:
+        events: list[PrivacyEvent] = [event for _, charge in charges[:count] for event in charge.events]
+        try:
+            check_budget((), events, terms)
+        except BudgetExhausted as error:
+            return str(error)
+        return None
+
+    if refusal(len(charges)) is None:
+        return
+    first = bisect.bisect_left(range(len(charges) + 1), True, key=lambda count: refusal(count) is not None)
+    index, charge = charges[first - 1]
+    said = (
+        f"entry {index} (round {charge.round} of plan {charge.plan_id[:16]}) is charge number {first} and passed a limit: "
+        f"epsilon {terms.epsilon_employee:g} (employee), {terms.epsilon_example:g} (example), at delta {terms.delta:g}"
+    )
+    yield Finding(subject=name, kind="budget", sentence=said)

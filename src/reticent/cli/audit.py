@@ -1,0 +1,96 @@
+"""`reticent audit`: check ledgers and receipts offline, read-only, without any private key."""
+
+import json
+from pathlib import Path
+
+import click
+
+from reticent.audit.finding import Finding, printable
+from reticent.audit.reconcile import Reconciliation
+from reticent.audit.verify import Verification
+
+_EXISTING = click.Path(path_type=Path, exists=True)
+
+
+@click.group("audit")
+def audit() -> None:
+    """Check ledgers and receipts offline. Works on copies; changes nothing and needs no private key.
+
+    Exit code: 0 everything holds, 1 something doesn't (each finding is one line), 2 wrong or incomplete input.
+    """
+
+
+@audit.command("verify")
+@click.argument("place", metavar="LEDGER_OR_STATE_FOLDER", type=_EXISTING)
+@click.option("--policy", "policy_file", type=_EXISTING, help="Compare the charges with this policy file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def verify_command(context: click.Context, place: Path, policy_file: Path | None, as_json: bool) -> None:
+    """Check one ledger: chain, signatures, rules, and its budget against the accepted policy.
+
+    The policy is taken from a state folder by itself, for a bare ledger from --policy.
+
+    Example: reticent audit verify copies/ledger.jsonl --policy copies/policy.json
+    """
+    from reticent.audit.verify import read_offer, verify
+
+    found = verify(place, policy=read_offer(policy_file) if policy_file else None)
+    click.echo(json.dumps(found.to_json(), indent=2) if as_json else _verification(found))
+    context.exit(0 if found.holds else 1)
+
+
+@audit.command("reconcile")
+@click.option("--server", required=True, type=_EXISTING, help="The server's folder, or a copy of it.")
+@click.argument("places", metavar="LEDGER_OR_STATE_FOLDER...", nargs=-1, required=True, type=_EXISTING)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def reconcile_command(context: click.Context, server: Path, places: tuple[Path, ...], as_json: bool) -> None:
+    """Compare devices' ledgers with what the server counter-signed and received.
+
+    A copy of the server's folder needs devices.jsonl, receipts.jsonl and runs/ only, no keys.
+
+    Example: reticent audit reconcile --server copies/server copies/anna copies/ben
+    """
+    from reticent.audit.reconcile import reconcile
+
+    found = reconcile(server, places)
+    click.echo(json.dumps(found.to_json(), indent=2) if as_json else _reconciliation(found))
+    context.exit(0 if found.holds else 1)
+
+
+def _verification(found: Verification) -> str:
+    lines = [
+        f"device     {found.device}",
+        f"ledger     {found.path}",
+        f"entries    {found.entries}, the newest {found.head[:16] or 'none'}; {found.witnessed} of them counter-signed",
+        f"accepted   {found.consents} policies",
+        f"charged    {found.charged} rounds",
+        f"released   {found.released}",
+        *(f"walls      {walls} ({charges} charges)" for walls, charges in found.walls),
+        f"policy     {found.policy[:16] + ', compared' if found.policy else 'none given, not compared'}",
+        *(
+            f"epsilon    {one.epsilon:.4g} at delta {one.delta:g}, {one.unit} level, against: {one.adversary} "
+            f"({one.adjacency}){'; ' + one.note if one.note else ''}"
+            for one in found.guarantees()
+        ),
+    ]
+    if found.torn_bytes:
+        lines.append(
+            f"note       {found.torn_bytes} bytes after the last entry: an append that never returned, or a copy cut off"
+        )
+    return _printed(lines, found.findings)
+
+
+def _reconciliation(found: Reconciliation) -> str:
+    names = ("device", "entries", "charged", "released", "receipts", "signed", "received")
+    lines = [f"{names[0]:32}" + "".join(f"  {name:>8}" for name in names[1:])]
+    for one in found.accounts:
+        figures = (one.entries, one.charged, one.released, one.receipted, one.counter_signed, one.received)
+        lines.append(f"{one.device:32}" + "".join(f"  {figure:>8}" for figure in figures))
+    lines.extend(f"note       {note}" for note in found.notes)
+    return _printed(lines, found.findings)
+
+
+def _printed(lines: list[str], findings: tuple[Finding, ...]) -> str:
+    verdict = f"DOES NOT HOLD: {len(findings)} found" if findings else "holds"
+    return "\n".join(map(printable, [*lines, *(f"FOUND      {finding}" for finding in findings), verdict]))

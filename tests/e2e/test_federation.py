@@ -1,0 +1,197 @@
+"""The whole path on real parts: SuperLink, TLS, gateway, node authentication, keepers and couriers in their own processes."""
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from reticent.model.network import initial
+from reticent.records.ledger import read_ledger
+from reticent.records.messages import ReleaseReply
+from tests.e2e.federation import RETICENT, Federation, audit, reticent, until
+from tests.world import reply_header
+
+pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(600)]
+
+PEOPLE = ("drawn-0001", "drawn-0002", "drawn-0004", "drawn-0005")
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    with Federation(tmp_path_factory.mktemp("federation")) as running:
+        for number, person in enumerate(PEOPLE, 1):
+            running.device(f"device-{number}", person)
+        for number in range(1, 5):
+            running.run_device(running.folder / f"device-{number}")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def states(federation: Federation) -> list[Path]:
+    return [federation.folder / f"device-{number}" for number in range(1, 5)]
+
+
+@pytest.fixture(scope="module")
+def finished(federation: Federation) -> dict[str, Any]:
+    return federation.run_plan(rounds=2)
+
+
+def test_all_rounds_are_applied_with_every_device(federation: Federation, finished: dict[str, Any]) -> None:
+    assert finished["complete"]
+    applied = [line for line in federation.rounds(finished["plan_id"]) if line["status"] == "applied"]
+    assert [line["round"] for line in applied] == [0, 1]
+    assert all(line["released"] == 4 and not line["dropped"] for line in applied)
+    assert all(0 < line["metrics"]["top1"] <= 1 and 0 < line["metrics"]["cell_top1"] <= 1 for line in applied)
+
+
+def test_the_ledgers_verify_and_reconcile_with_the_receipts(
+    federation: Federation, states: list[Path], finished: dict[str, Any]
+) -> None:
+    for state in states:
+        reticent("audit", "verify", state)
+        kinds = [entry.kind for entry in read_ledger((state / "keeper" / "ledger.jsonl").read_bytes())]
+        assert kinds == ["genesis", "consent", *(["charge", "receipt", "release"] * 2)]
+    audit(federation.server, states)
+
+
+def test_what_the_server_received_is_byte_for_byte_what_lies_in_the_outboxes(
+    federation: Federation, states: list[Path], finished: dict[str, Any]
+) -> None:
+    received = {path.read_bytes() for path in (federation.server / "runs" / finished["plan_id"] / "replies").iterdir()}
+    sent = {path.read_bytes() for state in states for path in (state / "spool" / "outbox").iterdir()}
+    releases = {data for data in sent if isinstance(reply_header(data), ReleaseReply)}
+    assert len(releases) == 8
+    assert releases == received
+
+
+def test_the_weights_follow_from_the_stored_payloads_by_hand(federation: Federation, finished: dict[str, Any]) -> None:
+    """Mean of the integers, times the grid, through the server's momentum: nothing else went into the model."""
+    from reticent.aggregate import optimiser
+    from reticent.records.plan import Plan
+    from reticent.records.signed import Signed
+
+    run = federation.server / "runs" / finished["plan_id"]
+    plan = Plan.from_bytes(Signed.from_bytes((run / "plan.json").read_bytes()).body, limit_bytes=1 << 16)
+    state = optimiser.start(initial(plan.model, plan.trainable))
+    for number in range(2):
+        payloads = [
+            np.frombuffer(path.read_bytes().split(b"\n", 1)[1], dtype="<i4").astype(np.int64)
+            for path in (run / "replies").glob(f"{number}-*.reply")
+        ]
+        mean = np.sum(payloads, axis=0) * plan.release.grid / len(payloads)
+        state = optimiser.step(state, mean, round=number, rounds=plan.rounds)
+    (weights,) = load_file(run / "model.safetensors").values()
+    assert np.array_equal(weights, state.weights)
+
+
+def test_asking_the_finished_plan_again_changes_nothing(
+    federation: Federation, states: list[Path], finished: dict[str, Any]
+) -> None:
+    before = [(state / "keeper" / "ledger.jsonl").read_bytes() for state in states]
+    reticent("server", "run", federation.server, "--resume", finished["plan_id"])
+    assert [(state / "keeper" / "ledger.jsonl").read_bytes() for state in states] == before
+
+
+def test_a_second_daemon_on_one_state_folder_is_refused(states: list[Path], finished: dict[str, Any]) -> None:
+    said = reticent("device", "run", states[0], code=2)
+    assert "another" in said or "in use" in said
+
+
+def test_an_operator_learns_at_once_that_devices_would_refuse(federation: Federation, states: list[Path]) -> None:
+    with pytest.raises(AssertionError, match="min_cohort"):
+        federation.run_plan(min_cohort=1)
+
+
+def test_the_network_side_is_locked_out_of_the_keeper(states: list[Path], federation: Federation) -> None:
+    log = federation.log("device-1").read_text()
+    if "landlock" not in log:
+        pytest.skip("no Landlock on this kernel")
+    assert "keeper wall: seccomp+audit; courier wall: landlock+seccomp+audit" in log
+
+
+def test_nothing_readable_as_a_capture_lies_outside_the_vault(federation: Federation, states: list[Path]) -> None:
+    """The person's own frames, as bytes, are in no file of server, spool, ledger or log."""
+    from reticent.recordings import source
+
+    frames = [
+        frame.thumbnail.tobytes() for session in source.sessions("drawn", PEOPLE[0]) for frame in session.frames[:20]
+    ]
+    telling = [row for frame in frames for row in (frame[64 * 20 : 64 * 22], frame[64 * 30 : 64 * 32])]
+    telling = [row for row in telling if len(set(row)) > 8]
+    assert telling
+    for path in federation.folder.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            assert not any(row in data for row in telling), path
+
+
+def test_a_device_killed_mid_round_does_not_stop_the_round(federation: Federation, states: list[Path]) -> None:
+    victim = states[3]
+    ledger = victim / "keeper" / "ledger.jsonl"
+    charged = ledger.read_bytes().count(b'"kind":"charge"')
+
+    def kill_when_it_has_charged() -> None:
+        until(lambda: ledger.read_bytes().count(b'"kind":"charge"') > charged, "the victim charges")
+        federation.stop(victim.name, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_when_it_has_charged)
+    killer.start()
+    try:
+        outcome = federation.run_plan(rounds=1, lifetime_days=0.5)
+    finally:
+        killer.join()
+    assert outcome["complete"]
+    (line,) = [line for line in federation.rounds(outcome["plan_id"]) if line["status"] == "applied"]
+    assert line["released"] >= 3
+    federation.run_device(victim)
+
+
+def test_a_restored_snapshot_is_caught_by_the_receipt_index(federation: Federation, states: list[Path]) -> None:
+    victim = states[2]
+    federation.stop(victim.name)
+    snapshot = federation.folder / "snapshot"
+    shutil.copytree(victim, snapshot)
+    federation.run_device(victim)
+    first = federation.run_plan(rounds=1, lifetime_days=0.4)
+    assert first["complete"]
+    federation.stop(victim.name)
+    shutil.rmtree(victim)
+    shutil.copytree(snapshot, victim)
+    federation.run_device(victim)
+    second = federation.run_plan(rounds=1, lifetime_days=0.3)
+    (line,) = [line for line in federation.rounds(second["plan_id"]) if line["status"] == "applied"]
+    assert line["released"] == 3
+    report = audit(federation.server, states, code=1)
+    assert "receipt" in str(report)
+
+
+def test_ctrl_c_ends_every_process_of_a_device(federation: Federation, states: list[Path]) -> None:
+    child = federation.started[states[0].name]
+    members = subprocess.run(["ps", "-o", "pid=", "-g", str(child.pid)], capture_output=True, text=True, check=False)
+    pids = [int(pid) for pid in members.stdout.split()]
+    assert len(pids) == 3  # supervisor, courier, keeper
+    federation.stop(states[0].name, signal.SIGINT)
+    assert child.returncode == 0
+    assert not [pid for pid in pids if _alive(pid)]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_command_s_help_shows_an_example() -> None:
+    for words in (["device"], ["server"], ["audit"], ["privacy"], ["data"], ["doctor"], ["evaluate"]):
+        child = subprocess.run([*RETICENT, *words, "--help"], capture_output=True, text=True, check=True)
+        assert "Example" in child.stdout, words

@@ -1,0 +1,56 @@
+"""Fitting on public examples is repeatable, learns, and leaves features of a known size."""
+
+import pytest
+import torch
+
+from reticent.actions.pool import Pool
+from reticent.errors import SettingError
+from reticent.model.fitting import fit
+from reticent.model.network import Network, encode_public, features
+from tests.model.random_pools import random_pool
+
+
+def fitted(*, seed: int = 0, whitening: float = 0.25) -> Network:
+    return fit(random_pool(256), seed=seed, epochs=2, whitening=whitening)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
+    first, again, other = (encode_public(fitted(seed=seed), name="office-60k") for seed in (0, 0, 1))
+    assert first == again
+    assert first != other
+
+
+def test_fitting_leaves_torchs_generator_alone() -> None:
+    before = torch.random.get_rng_state()
+    fitted()
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("whitening", [0.0, 0.25, 0.5])
+def test_each_group_of_features_has_mean_zero_and_mean_squared_norm_one(whitening: float) -> None:
+    seen = features(fitted(whitening=whitening), random_pool(256))
+    for group in (seen.kind, seen.grid.flatten(0, 1), seen.place):
+        assert float(group.mean(dim=0).abs().max()) < 1e-3
+        assert float(group.square().sum(dim=1).mean()) == pytest.approx(1.0, abs=0.01)
+
+
+def test_whitening_evens_the_variances_out() -> None:
+    def spread(whitening: float) -> float:
+        values = torch.linalg.eigvalsh(torch.cov(features(fitted(whitening=whitening), random_pool(256)).place.T))
+        return float(values[-1] / values.clamp_min(1e-9)[len(values) // 2])
+
+    assert spread(0.0) > 2 * spread(0.25) > 4 * spread(0.5)
+
+
+def test_the_heads_learn_what_can_be_learnt() -> None:
+    pool = random_pool(256)
+    network = fitted()
+    with torch.no_grad():
+        kind, _ = network.heads(features(network, pool))
+    assert float((kind.argmax(dim=1).numpy() == pool.next_kind).mean()) > 0.5  # chance is 0.08
+
+
+def test_too_few_examples_are_refused() -> None:
+    for pool in (Pool.empty(), random_pool(127)):
+        with pytest.raises(SettingError, match="at least 128"):
+            fit(pool, seed=0, epochs=1, whitening=0.25)

@@ -1,0 +1,67 @@
+"""Sources give people, their sessions and pools, and three groups of people that never meet."""
+
+import pytest
+
+from reticent.errors import SettingError, StateError
+from reticent.recordings import drawn, source
+from reticent.recordings.archive import write_archive
+
+
+@pytest.fixture
+def office(tmp_path, monkeypatch):
+    """A stand-in for the embedded file: the same reader, another path."""
+    path = tmp_path / "office.recording"
+    sittings = [one for index in range(13) for one in drawn.recorded(drawn.name(index))[:1]]
+    write_archive(path, sittings, title="stand-in", datasheet="-")
+    monkeypatch.setattr(source, "OFFICE", path)
+    source._office.cache_clear()
+    yield path
+    source._office.cache_clear()
+
+
+def test_there_are_two_sources():
+    assert source.names() == ("office", "drawn")
+
+
+@pytest.mark.parametrize("name", ["office", "drawn"])
+def test_a_split_is_complete_disjoint_fixed_and_large_enough(office, name):
+    groups = source.split(name)
+    everyone = [*groups.public, *groups.device, *groups.test]
+    assert sorted(everyone) == list(source.people(name)) == sorted(set(everyone))
+    assert len(groups.device) == 4
+    assert len(groups.test) >= len(everyone) / 4
+    assert len(groups.public) >= 4
+    assert groups == source.split(name)
+
+
+def test_a_person_of_an_archive_is_the_one_that_was_written(office):
+    for person in source.people("office")[:3]:
+        (theirs,) = source.sessions("office", person)
+        assert theirs.actions == drawn.sessions(person)[0].actions
+        assert len(source.pool("office", person)) == len(theirs.actions)
+
+
+def test_drawn_people_are_listed_by_the_hundred_and_made_by_any_index():
+    assert len(source.people("drawn")) == 200
+    assert source.people("drawn")[7] == "drawn-0007"
+    assert len(source.pool("drawn", "drawn-123456")) > 10
+
+
+def test_a_missing_file_is_one_clear_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "OFFICE", tmp_path / "none")
+    source._office.cache_clear()
+    with pytest.raises(StateError, match="'office' is not in this installation"):
+        source.people("office")
+
+
+@pytest.mark.parametrize("name", ["", "nobody", "../office"])
+def test_a_source_there_is_not_is_refused(name):
+    with pytest.raises(SettingError, match="office, drawn"):
+        source.people(name)
+
+
+def test_a_person_there_is_not_is_refused(office):
+    with pytest.raises(SettingError):
+        source.sessions("office", "nobody")
+    with pytest.raises(SettingError):
+        source.sessions("drawn", "nobody")
