@@ -49,9 +49,7 @@ def line(bar: dict[str, Any]) -> str:
     return f"{bar['name']:<58} {bar['ours']:>10.4g} {bar['unit']:<8}{peer}{goal}"
 
 
-def bar(
-    name: str, ours: float, unit: str, *, peer: float | None = None, goal: float | None = None
-) -> dict[str, Any]:
+def bar(name: str, ours: float, unit: str, *, peer: float | None = None, goal: float | None = None) -> dict[str, Any]:
     """One figure. goal: the most that `ours` may be."""
     ratio = None if peer is None else ours / peer
     met = None if goal is None else ours <= goal

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ROOT / "scripts" / "quickstart-settings"
 DEVICES = 4
 START_TIMEOUT_S = 120
+WINDOWS = 9  # HISTORY + 1: the windows that one action lies in
 RETICENT = [sys.executable, "-m", "reticent.cli"]
 
 
@@ -112,14 +113,15 @@ def digest_of(policy: dict[str, Any]) -> str:
 def audit(folder: Path) -> bool:
     """Verify each ledger, then all of them against the server's receipts."""
     devices = sorted(folder.glob("device-*"))
-    good = all([reticent("audit", "verify", device / "keeper", show=True, check=False) == 0 for device in devices])
-    return reticent("audit", "reconcile", "--server", folder / "server", *devices, show=True, check=False) == 0 and good
+    policy = folder / "server" / "policy.json"
+    good = [reticent("audit", "verify", device, "--policy", policy, check=False) == 0 for device in devices]
+    print(f"   {sum(good)} of {len(devices)} ledgers hold")
+    whole = reticent("audit", "reconcile", "--server", folder / "server", *devices, show=True, check=False) == 0
+    return whole and all(good)
 
 
 def table(folder: Path, lines: list[dict[str, Any]]) -> None:
     """One line a round, then what these numbers can and can't mean."""
-    from reticent.actions.vocabulary import HISTORY
-    from reticent.privacy.guarantees import guarantees
     from reticent.records.keys import SigningKey
     from reticent.records.layout import ServerFolder
     from reticent.records.plan import read_plan
@@ -127,40 +129,51 @@ def table(folder: Path, lines: list[dict[str, Any]]) -> None:
 
     server = ServerFolder(folder / "server")
     (run,) = (server.root / "runs").iterdir()
-    operator = SigningKey.load(server.operator_key).public
-    plan = read_plan(Signed.from_bytes((run / "plan.json").read_bytes()), operator)
+    plan = read_plan(Signed.from_bytes((run / "plan.json").read_bytes()), SigningKey.load(server.operator_key).public)
     policy = json.loads(server.policy.read_bytes())["policy"]["body"]
-    say("5. what happened")
-    print(
-        "   (held-out people; epsilon against the server, zero-out, "
-        f"delta {policy['delta']:g}; limits: employee {policy['epsilon_employee']:g}, example {policy['epsilon_example']:g})"
+    say(
+        "5. what happened (metrics on held-out people; epsilon against the server, zero-out, delta "
+        f"{policy['delta']:g}; limits: employee {policy['epsilon_employee']:g}, example {policy['epsilon_example']:g})"
     )
     print(
-        f"\n   {'round':>5} {'top-1':>7} {'cell top-1':>11} {'eps employee':>13} {'eps example':>12} {'bytes sent':>11}"
+        f"\n   {'round':>6} {'top-1':>7} {'cell top-1':>11} {'eps employee':>13} {'eps example':>12} {'bytes sent':>11}"
     )
-    applied = 0
+    charged = 0
     for line in lines:
-        metrics = line.get("metrics") or {}
-        spent = {"employee": 0.0, "example": 0.0}
-        if line["status"] == "applied":
-            applied += 1
-        if applied:
-            for guarantee in guarantees(plan.events() * applied, delta=policy["delta"], honest_devices=plan.min_cohort):
-                if guarantee.adversary == "server" and guarantee.adjacency == "zero_out":
-                    spent.setdefault(guarantee.unit.value, 0.0)
-                    spent[guarantee.unit.value] = max(spent[guarantee.unit.value], guarantee.epsilon)
+        start = line["status"] == "start"
+        charged += not start
+        spent = {} if start else guaranteed(plan, charged, policy["delta"])
+        figures = [spent.get((unit, "server", "zero_out", 1), 0.0) for unit in ("employee", "example")]
         print(
-            f"   {line['round']:>5} {metrics.get('top1', float('nan')):>7.3f} {metrics.get('cell_top1', float('nan')):>11.3f} "
-            f"{spent['employee']:>13.2f} {spent['example']:>12.2f} {line['bytes_received']:>11,}"
+            f"   {'start' if start else line['round'] + 1:>6} {line['metrics']['top1']:>7.3f} "
+            f"{line['metrics']['cell_top1']:>11.3f} {figures[0]:>13.2f} {figures[1]:>12.2f} {line['bytes_received']:>11,}"
         )
-    print()
-    for guarantee in guarantees(
-        plan.events() * applied, delta=policy["delta"], honest_devices=plan.min_cohort, windows_per_action=HISTORY + 1
+    spent = guaranteed(plan, charged, policy["delta"])
+    print(f"\n   {'epsilon after all rounds':<58} {'zero-out':>9} {'replace-one':>12}")
+    for name, unit, adversary, windows in (
+        ("employee, against the server, which sees every release", "employee", "server", 1),
+        (f"employee, against who sees the model, {plan.min_cohort} devices honest", "employee", "recipient", 1),
+        ("employee, one device's own noise alone", "employee", "solo", 1),
+        ("example, one training window", "example", "server", 1),
+        (f"example, the {WINDOWS} windows that share one action", "example", "server", WINDOWS),
     ):
+        pair = [spent.get((unit, adversary, adjacency, windows)) for adjacency in ("zero_out", "replace_one")]
         print(
-            f"   {guarantee.unit.value:<9} {guarantee.adversary:<10} {guarantee.adjacency.value:<12} epsilon {guarantee.epsilon:>8.2f}  {guarantee.note}"
+            f"   {name:<58} "
+            + " ".join(
+                f"{'-' if value is None else f'{value:.2f}':>{width}}"
+                for value, width in zip(pair, (9, 12), strict=True)
+            )
         )
     honest(plan)
+
+
+def guaranteed(plan: Any, rounds: int, delta: float) -> dict[tuple[str, str, str, int], float]:
+    """Epsilon by unit, adversary, adjacency and number of windows."""
+    from reticent.privacy.guarantees import guarantees
+
+    found = guarantees(plan.events() * rounds, delta=delta, honest_devices=plan.min_cohort, windows_per_action=WINDOWS)
+    return {(one.unit.value, one.adversary, one.adjacency.value, one.windows or 1): one.epsilon for one in found}
 
 
 def honest(plan: Any) -> None:

@@ -541,8 +541,10 @@ def test_host_names_are_looked_up_only_where_that_was_asked_for(state: Path) -> 
 
 def test_the_courier_runs_and_imports_nothing_that_came_later(state: Path) -> None:
     (state / "spool/inbox/app.py").write_text("print('ran')")
-    seen = confined(
-        """
+    seen = inside(
+        "ready_made = compile('1', '/somewhere/app.py', 'exec')\n"
+        + CONFINED
+        + textwrap.dedent("""
         def run_file():
             path = str(root / "spool/inbox/app.py")
             exec(compile(open(path).read(), path, "exec"))
@@ -554,6 +556,7 @@ def test_the_courier_runs_and_imports_nothing_that_came_later(state: Path) -> No
         told(
             file=tried(run_file),
             text=tried(lambda: exec("1")),
+            ready_made=tried(lambda: exec(ready_made)),
             imported=tried(import_it),
             torch=tried(__import__, "torch"),
             capture=tried(__import__, "reticent.capture"),
@@ -562,7 +565,7 @@ def test_the_courier_runs_and_imports_nothing_that_came_later(state: Path) -> No
             library=tried(make_dataclass, "Made", ["x"]),
             json=tried(__import__, "xml.dom"),
         )
-        """,
+        """),
         state,
     )
     assert {seen[name] for name in ("library", "json")} == {"DONE"}

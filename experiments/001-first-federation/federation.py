@@ -75,13 +75,28 @@ def bars(*, quick: bool) -> Iterator[dict[str, Any]]:
         watch.stopped.set()
         lines = [line for line in federation.rounds(outcome["plan_id"]) if line["status"] == "applied"]
         later = lines[1:]
-        yield bar("seconds a round, 4 devices on 2 cores, both stages", statistics.median(x["seconds"] for x in later), "s", goal=5)
+        yield bar(
+            "seconds a round, 4 devices on 2 cores, both stages",
+            statistics.median(x["seconds"] for x in later),
+            "s",
+            goal=5,
+        )
         yield bar("seconds of the join stage", statistics.median(x["seconds_join"] for x in later), "s")
         yield bar("seconds of the train stage", statistics.median(x["seconds_train"] for x in later), "s")
-        yield bar("bytes received a round and device", statistics.median(x["bytes_received"] / x["released"] for x in later), "bytes", goal=70_000)
+        yield bar(
+            "bytes received a round and device",
+            statistics.median(x["bytes_received"] / x["released"] for x in later),
+            "bytes",
+            goal=70_000,
+        )
         for role in ROLES:
             if role in watch.rss_mb:
-                yield bar(f"largest resident memory of a {role}", watch.rss_mb[role], "MB", goal={"keeper": 500, "courier": 110}.get(role))
+                yield bar(
+                    f"largest resident memory of a {role}",
+                    watch.rss_mb[role],
+                    "MB",
+                    goal={"keeper": 500, "courier": 110}.get(role),
+                )
         for role in ("keeper", "courier"):
             yield bar(f"CPU of a {role} while idle", 100 * idle[role] / idle_s / DEVICES, "%", goal=3)
             yield bar(f"CPU seconds of a {role} for each round", used[role] / len(lines) / DEVICES, "s")

@@ -156,6 +156,27 @@ def test_a_node_that_stalls_its_upload_holds_nobody_up(tmp_path, monkeypatch):
     assert world.lines()[-1]["dropped"] == {"silent": 2}
 
 
+def test_a_superlink_that_ended_the_run_ends_it_at_once_and_drops_nobody(tmp_path):
+    class Over(Exception):
+        pass
+
+    world = World(tmp_path, honest(3), pace=replace(QUICK, grace_s=3600, attempts=3, retry_s=3600))
+
+    def over(*args):
+        raise Over
+
+    push = world.grid.push_messages
+
+    def last_push(messages):
+        world.grid.pull_messages = world.grid.get_node_ids = over
+        return push(messages)
+
+    world.grid.push_messages = last_push
+    with pytest.raises(Over):
+        world.run()
+    assert [line["status"] for line in world.lines()] == ["start"]
+
+
 def test_a_message_that_the_superlink_does_not_take_drops_its_node(tmp_path):
     world = World(tmp_path, honest(4))
     world.grid.refuses = {100}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.capture.desk import NEEDED, Desk
+from tests.capture.desk import NEEDED, Desk, until
 
 
 @pytest.fixture
@@ -29,6 +29,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("DISPLAY", made.number)
         made.manager = made.run("openbox")
+        until(made.is_managed)  # a window that shows before would be forgotten
         yield made
     finally:
         made.close()

@@ -9,6 +9,8 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import pytest
+from Xlib import X
+from Xlib.display import Display
 
 NEEDED = ("Xvfb", "openbox", "xterm", "xdotool")
 Answer = TypeVar("Answer")
@@ -57,6 +59,15 @@ class Desk:
     def close(self) -> None:
         for process in reversed(list(self._processes)):
             self.end(process)
+
+    def is_managed(self) -> bool:
+        """Has the window manager begun to work?"""
+        display = Display(self.number)
+        try:
+            check = display.intern_atom("_NET_CLIENT_LIST")  # set once it has seen all windows
+            return display.screen().root.get_full_property(check, X.AnyPropertyType) is not None
+        finally:
+            display.close()
 
     def xdotool(self, script: str) -> str:
         """Carry out a chain of xdotool commands; the display has processed all of it when this returns."""

@@ -26,8 +26,15 @@ def test_no_display_is_said_in_one_sentence(environment):
         check_display(environment)
 
 
-def test_an_x11_session_is_fine():
-    check_display({"DISPLAY": ":3", "XDG_SESSION_TYPE": "x11"})
+@pytest.mark.parametrize("name", ["localhost:10.0", "elsewhere:0", "tcp/elsewhere:0", "[::1]:0", "garbage"])
+def test_a_display_behind_the_network_is_refused(name):
+    with pytest.raises(StateError, match=r"behind the network.*nothing was recorded"):
+        check_display({"DISPLAY": name})
+
+
+@pytest.mark.parametrize(("name", "local"), [(":3", ":3"), (":0.0", ":0.0"), ("unix:1", ":1"), ("unix/:1", ":1")])
+def test_a_local_x11_display_is_fine(name, local):
+    assert check_display({"DISPLAY": name, "XDG_SESSION_TYPE": "x11"}) == local
 
 
 def test_a_display_that_does_not_answer_is_a_sentence_and_no_recorder(monkeypatch):

@@ -46,6 +46,20 @@ def test_auto_repeat_is_collapsed_but_typing_and_double_presses_are_not():
     assert downs == [KeyClass.DELETE] * 2 + [KeyClass.LETTER] * 3
 
 
+def test_a_release_does_not_tell_which_key_a_shifted_character_is_on():
+    events = queue()
+    events.key(EventKind.KEY_DOWN, KeyClass.SHIFT)
+    events.key(EventKind.KEY_DOWN, KeyClass.PUNCTUATION)  # an exclamation mark
+    events.key(EventKind.KEY_UP, KeyClass.SHIFT)
+    events.key(EventKind.KEY_UP, KeyClass.DIGIT)  # what its key is without Shift
+    assert [event.key for event in events.drain(timeout_s=0)] == [
+        KeyClass.SHIFT,
+        KeyClass.PUNCTUATION,
+        KeyClass.SHIFT,
+        KeyClass.PUNCTUATION,
+    ]
+
+
 def test_a_fast_path_is_thinned_but_a_click_has_the_exact_place():
     events = queue()
     for x in range(100):

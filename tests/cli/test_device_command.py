@@ -53,9 +53,7 @@ def test_every_command_has_help_with_an_example(name: str, capsys: pytest.Captur
 
 
 def test_a_device_begins_with_recorded_sessions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(
-        capsys, "device", "init", tmp_path / "d", "--recording", "drawn", "--person", "drawn-0003"
-    )
+    code, out, _ = run(capsys, "device", "init", tmp_path / "d", "--recording", "drawn", "--person", "drawn-0003")
     assert code == 0
     assert "enrolment-request.json" in out
     code, out, _ = run(capsys, "device", "status", tmp_path / "d")

@@ -47,6 +47,7 @@ class Server:
     ca_certificate: str
     script: Script = field(default=lambda handler: handler.send_error(404))
     calls: list[str] = field(default_factory=list)
+    encodings: list[str] = field(default_factory=list)
 
 
 @contextlib.contextmanager
@@ -62,6 +63,7 @@ def serving(folder: Path) -> Iterator[Server]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("content-length", 0)))
             server.calls.append(self.path)
+            server.encodings.append(self.headers["accept-encoding"])
             with contextlib.suppress(OSError):
                 server.script(self)
             self.close_connection = True
@@ -143,8 +145,13 @@ def test_no_proxy_is_taken_from_the_environment(server: Server, fleet: Fleet, mo
 
 
 def test_compressed_answers_are_refused(server: Server, fleet: Fleet) -> None:
-    server.script = body(gzip.compress(bytes(100_000_000), 1), content_encoding="gzip")
+    answer = ActivateNodeResponse(node_id=7).SerializeToString()
+    padding = b"\x7a" + b"\xff\xff\xff\x07" + bytes(2**24 - 1)  # an unknown field of 16 MB, which protobuf skips
+    server.script = body(gzip.compress(answer + padding), content_encoding="gzip")
     assert cause_of(fleet.activate) is Cause.MALFORMED
+    assert server.encodings == ["identity"]
+    server.script = body(answer, content_encoding="identity")
+    assert fleet.activate() == 7
 
 
 def test_an_answer_without_end_is_cut_off(server: Server, fleet: Fleet) -> None:

@@ -16,10 +16,12 @@ from safetensors.numpy import load_file
 from reticent.model.network import initial
 from reticent.records.ledger import read_ledger
 from reticent.records.messages import ReleaseReply
+from reticent.records.plan import Plan
+from reticent.records.signed import Signed
 from tests.e2e.federation import RETICENT, Federation, audit, reticent, until
 from tests.world import reply_header
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 PEOPLE = ("drawn-0001", "drawn-0002", "drawn-0004", "drawn-0005")
 
@@ -74,20 +76,18 @@ def test_what_the_server_received_is_byte_for_byte_what_lies_in_the_outboxes(
 
 def test_the_weights_follow_from_the_stored_payloads_by_hand(federation: Federation, finished: dict[str, Any]) -> None:
     """Mean of the integers, times the grid, through the server's momentum: nothing else went into the model."""
-    from reticent.aggregate import optimiser
-    from reticent.records.plan import Plan
-    from reticent.records.signed import Signed
+    from reticent.aggregate.optimiser import ServerMomentum, ServerState
 
     run = federation.server / "runs" / finished["plan_id"]
     plan = Plan.from_bytes(Signed.from_bytes((run / "plan.json").read_bytes()).body, limit_bytes=1 << 16)
-    state = optimiser.start(initial(plan.model, plan.trainable))
+    state = ServerState.start(initial(plan.model, plan.trainable))
     for number in range(2):
         payloads = [
             np.frombuffer(path.read_bytes().split(b"\n", 1)[1], dtype="<i4").astype(np.int64)
             for path in (run / "replies").glob(f"{number}-*.reply")
         ]
         mean = np.sum(payloads, axis=0) * plan.release.grid / len(payloads)
-        state = optimiser.step(state, mean, round=number, rounds=plan.rounds)
+        state = ServerMomentum().step(state, mean, step=number, steps=plan.rounds)
     (weights,) = load_file(run / "model.safetensors").values()
     assert np.array_equal(weights, state.weights)
 

@@ -39,7 +39,7 @@ def run(*arguments: str | Path) -> Result:
 def test_the_table_shows_the_model_and_every_baseline_side_by_side(checkpoint: Path) -> None:
     result = run(checkpoint, "--data", "drawn")
     assert result.exit_code == 0, result.output
-    assert f"round 3 of plan {PLAN[:12]}" in result.output
+    assert f"after 3 rounds of plan {PLAN[:12]}" in result.output
     rows = [line.split()[0] for line in result.output.splitlines() if line.strip()]
     assert [name for name in rows if name in ("model", "majority", "markov1", "markov2", "markov3")] == [
         "model",
@@ -110,3 +110,11 @@ def test_weights_that_are_not_finite_are_refused(checkpoint: Path) -> None:
     data[-4:] = np.float32(np.nan).tobytes()
     checkpoint.write_bytes(data)
     refused(run(checkpoint, "--data", "drawn"), FormatError)
+
+
+def test_a_recording_without_public_people_is_compared_with_counts_of_drawn_ones() -> None:
+    report = json.loads(run(MODEL, "--data", "office", "--json").output)
+    split = source.split("office")
+    assert report["baselines_counted_on"] == ("office" if split.public else "drawn")
+    assert report["test_people"] == len(split.test)
+    assert report["examples"] == sum(len(source.pool("office", person)) for person in split.test)

@@ -22,6 +22,7 @@ from reticent.records.policy import PolicyOffer, approve, sign_policy
 from reticent.records.signed import Signed
 from tests.world import Organisation, enrolled
 
+
 def authority_certificate() -> str:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])

@@ -6,7 +6,7 @@ from typing import Any
 import dp_accounting
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reticent.errors import SettingError
@@ -84,6 +84,7 @@ def test_delta_lies_strictly_between_zero_and_one(delta: object) -> None:
         require_delta(delta)
 
 
+@settings(deadline=None)
 @given(EVENTS)
 def test_nothing_is_lost_on_the_way_through_dp_accounting_and_back(event: PrivacyEvent) -> None:
     back = from_dp_event(
@@ -96,6 +97,7 @@ def test_nothing_is_lost_on_the_way_through_dp_accounting_and_back(event: Privac
     assert back == event
 
 
+@settings(deadline=None)
 @given(noise=st.floats(0.1, 10), rate=st.floats(0.001, 1, exclude_max=True), steps=st.integers(1, 1000))
 def test_what_dp_accounting_says_survives_the_way_through_an_event_and_back(
     noise: float, rate: float, steps: int

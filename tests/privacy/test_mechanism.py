@@ -44,6 +44,7 @@ VECTORS = st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), m
 )
 
 
+@settings(deadline=None)
 @given(delta=VECTORS, clip_norm=st.floats(1e-6, 1e6))
 @example(delta=np.full(50, 3.4e38, dtype=np.float32), clip_norm=1.0)
 @example(delta=np.full(50, 1e-45, dtype=np.float32), clip_norm=1.0)
@@ -57,10 +58,11 @@ def test_a_clipped_vector_is_inside_the_ball_in_exact_arithmetic(
         assert np.dot(clipped / np.abs(clipped).max(), delta / np.abs(delta).max()) > 0
 
 
+@settings(deadline=None)
 @given(delta=VECTORS)
 def test_a_vector_well_inside_the_ball_stays_as_it_is(delta: npt.NDArray[np.float32]) -> None:
     outside = 2 * float(np.linalg.norm(delta.astype(np.float64))) + 1
-    np.testing.assert_allclose(clip(delta, clip_norm=outside), delta, rtol=1e-15)
+    np.testing.assert_allclose(clip(delta, clip_norm=outside), delta.astype(np.float64), rtol=1e-15)
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
@@ -74,7 +76,7 @@ def test_a_zero_vector_is_not_divided_by_zero() -> None:
     assert clip(np.zeros(0), clip_norm=CLIP).shape == (0,)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     values=st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=400),
     clip_norm=st.floats(1e-3, 1e3),
@@ -170,6 +172,7 @@ def test_a_release_costs_no_more_than_a_few_rounds_of_the_sampler() -> None:
     assert asked == [(P, NOISE * CLIP / GRID)] * 3
 
 
+@settings(deadline=None)
 @given(
     clip_norm=st.floats(1e-9, 1e9),
     noise_multiplier=st.floats(1e-3, 100),

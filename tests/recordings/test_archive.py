@@ -19,7 +19,7 @@ from reticent.actions.events import Button, EventKind, InputEvent, KeyClass
 from reticent.errors import FormatError, InputError, NewerFormatError, SettingError, StateError
 from reticent.recordings import drawn
 from reticent.recordings.archive import RecordedSession, parse_archive, read_archive, session, write_archive
-from reticent.recordings.packing import _FILTERS, MAX_BLOCK_BYTES, pack, unpack
+from reticent.recordings.packing import _FILTERS, MAX_BLOCK_BYTES, _planes, pack, unpack
 
 UNPACKER = 12e6  # bytes: the 8 MiB window of the decompressor, and little else
 QUICKLY = [_FILTERS[0] | {"preset": 0}]
@@ -282,7 +282,8 @@ def unpacked(raw, *, junk=b""):
         ("positions", 0, np.float64("nan").tobytes()),
         ("positions", 0, np.float64(1.1).tobytes()),
         ("positions", 8, np.float64(-0.1).tobytes()),
-        ("times", 60 + 3, b"\xff"),  # the upper plane: time runs backwards
+        ("times", 0, _planes(np.array([50, 40, *range(50, 68)]))),  # time runs backwards
+        ("times", 60 + 3, b"\xff"),
         ("times", 60 + 2, b"\x7f\x7f"),  # beyond 2**31
         ("kinds", 0, b"\x06"),
         ("keys", 0, b"\x0c"),

@@ -135,9 +135,9 @@ def test_an_entry_that_another_key_signed_fails_closed():
 
 
 def test_a_genesis_entry_names_the_device_of_its_own_key():
-    data = forged().replace(DEVICE.public.device_id.encode(), OTHER.public.device_id.encode())
-    with pytest.raises(LedgerError, match="entry 0"):
-        read_ledger(data)
+    foreign = {"device": OTHER.public.device_id, "device_key": DEVICE.public.hex}
+    with pytest.raises(LedgerError, match="entry 0 .*device is not its key's"):
+        read_ledger(forged(body=foreign))
 
 
 def test_an_entry_of_a_newer_version_is_named_and_not_guessed_at():

@@ -112,7 +112,7 @@ def test_a_grid_too_coarse_for_the_clip_norm_is_refused(grid):
 def test_a_nan_that_got_past_the_plans_own_checks_is_refused(field):
     asked = plan()
     hostile = asked.model_copy(update={"release": asked.release.model_copy(update={field: math.nan})})
-    with pytest.raises(PolicyViolation, match="nan"):
+    with pytest.raises(PolicyViolation, match=rf"release\.{field} is nan"):
         check_plan(hostile, policy(), round=0, now=NOW)
 
 

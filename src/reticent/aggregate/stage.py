@@ -78,6 +78,8 @@ def ask(
                 break
             arrival = mailbox.next(timeout_s=pace.poll_s)
             if arrival is not None:
+                if arrival.messages is None:
+                    list(grid.get_node_ids())  # raises where the run or the connection is gone, not one reply
                 pending.discard(arrival.node)
                 counted += receive(arrival)
     return Unanswered(undelivered=frozenset(questions) - frozenset(asked.values()), silent=frozenset(pending))

@@ -12,7 +12,7 @@ from reticent.actions.vocabulary import HISTORY
 from reticent.audit.finding import Finding
 from reticent.audit.history import History, read_history
 from reticent.errors import BudgetExhausted, IntegrityError
-from reticent.privacy.events import PrivacyEvent
+from reticent.privacy.events import PrivacyEvent, Unit
 from reticent.privacy.guarantees import Guarantee, guarantees
 from reticent.records.budget import check_budget
 from reticent.records.chain import Chain
@@ -33,7 +33,8 @@ class Verification:
     device: its id, or the path where not even the first entry holds. charged, receipted, released: entries of each kind.
     witnessed: entries that a counter-signed head covers; whoever restores an older copy can hide only later ones.
     torn_bytes: after the last newline. walls: what stood when it charged, each with the number of charges.
-    policy: the hash of the policy that the charges were compared with, or None. events: everything charged.
+    policy: the hash of the policy that the charges were compared with, or None. limits: its limits of epsilon by unit.
+    events: everything charged.
     """
 
     device: str
@@ -48,6 +49,7 @@ class Verification:
     torn_bytes: int
     walls: tuple[tuple[str, int], ...]
     policy: str | None
+    limits: tuple[tuple[Unit, float], ...]
     delta: float
     events: tuple[PrivacyEvent, ...]
     findings: tuple[Finding, ...]
@@ -82,6 +84,7 @@ class Verification:
             "torn_bytes": self.torn_bytes,
             "walls": [{"walls": walls, "charges": charges} for walls, charges in self.walls],
             "policy": self.policy,
+            "limits": {unit.value: limit for unit, limit in self.limits},
             "delta": self.delta,
             "guarantees": [
                 {
@@ -131,6 +134,9 @@ def verify(place: Path, *, policy: PolicyOffer | None = None) -> Verification:
         torn_bytes=history.torn_bytes,
         walls=_walls(chain),
         policy=offer.hash if terms is not None and offer is not None else None,
+        limits=()
+        if terms is None
+        else ((Unit.EMPLOYEE, terms.epsilon_employee), (Unit.EXAMPLE, terms.epsilon_example)),
         delta=delta,
         events=chain.charged_events(),
         findings=tuple(findings),

@@ -1,16 +1,14 @@
 """May what happens now be recorded, and which parts of the screen must be masked?"""
 
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from reticent.capture.display import check_display
+from reticent.capture.display import connect, hang_up
 from reticent.capture.exclusions import Exclusions
 from reticent.capture.lock import LockProbe
 from reticent.capture.monitors import Rect
 from reticent.capture.windows import Surveyor, Verdict, judge
-from reticent.errors import StateError
 
 _RESURVEY_S: Final = 2.0  # windows are looked at anew at least this often, whatever the display announced
 _SAVER_ON: Final = 1
@@ -48,24 +46,17 @@ class Focus:
 
     def __init__(self, *, exclusions: Exclusions, screens: tuple[Rect, ...], lock: LockProbe) -> None:
         """Raises StateError without an X11 display that answers."""
-        check_display()
+        self._display: Any = connect()
         from Xlib import X
-        from Xlib.display import Display
 
         self._x = X
         self._exclusions, self._screens, self._lock = exclusions, screens, lock
-        try:
-            self._display: Any = Display()
-            self._display.set_error_handler(lambda *_: None)  # windows vanish while they are looked at
-            self._root: Any = self._display.screen().root
-            self._root.change_attributes(event_mask=X.SubstructureNotifyMask | X.PropertyChangeMask)
-            self._atoms = frozenset(self._display.intern_atom(name) for name in _TELLING)
-            self._has_saver = bool(self._display.has_extension("MIT-SCREEN-SAVER"))
-            self._surveyor = Surveyor(self._display)
-        except Exception as cause:  # Xlib raises a dozen unrelated classes for a display that doesn't answer
-            raise StateError(
-                f"capture was asked for, but the display doesn't answer ({type(cause).__name__}); nothing was recorded"
-            ) from None
+        self._display.set_error_handler(lambda *_: None)  # windows vanish while they are looked at
+        self._root: Any = self._display.screen().root
+        self._root.change_attributes(event_mask=X.SubstructureNotifyMask | X.PropertyChangeMask)
+        self._atoms = frozenset(self._display.intern_atom(name) for name in _TELLING)
+        self._has_saver = bool(self._display.has_extension("MIT-SCREEN-SAVER"))
+        self._surveyor = Surveyor(self._display)
         self._changes = 0
         self._moved = False
         self._surveyed_s = float("-inf")
@@ -76,8 +67,7 @@ class Focus:
 
     def close(self) -> None:
         """Let go of the display; safe on one that has died."""
-        with suppress(Exception):  # a connection that is broken is closed already
-            self._display.close()
+        hang_up(self._display)
 
     def exclude(self, exclusions: Exclusions) -> None:
         """From the next look on, these rules hold."""

@@ -8,13 +8,14 @@ from contextlib import suppress
 from typing import Any, Final
 
 from reticent.actions.events import Button, EventKind, InputEvent, KeyClass
-from reticent.capture.display import check_display
+from reticent.capture.display import check_display, connect, hang_up
 from reticent.capture.keys import key_class
 from reticent.capture.monitors import Rect, active
 from reticent.errors import StateError
 
 MOVE_INTERVAL_MS: Final = 20  # a path is kept at 50 points a second
 _REPEATING: Final = frozenset(KeyClass) - {KeyClass.LETTER, KeyClass.DIGIT, KeyClass.PUNCTUATION}
+_TEXT: Final = frozenset({KeyClass.LETTER, KeyClass.DIGIT, KeyClass.SPACE, KeyClass.PUNCTUATION})
 _START_TIMEOUT_S: Final = 10.0
 _STOP_TIMEOUT_S: Final = 3.0
 
@@ -34,11 +35,20 @@ class EventQueue:
         self._pointer = (screens[0].left, screens[0].top)
         self._last_move_ms = -MOVE_INTERVAL_MS
         self._last_down = KeyClass.NONE  # of the previous key event, NONE after a release
+        self._last_text = KeyClass.LETTER
         self.dropped = 0
 
     def key(self, kind: EventKind, key: KeyClass) -> None:
-        """A key went down or up. Auto-repeat (the same class going down again with no key between) is collapsed."""
+        """A key went down or up. Auto-repeat (the same class going down again with no key between) is collapsed.
+
+        A text key's release has the class of the last text key that went down: its own would tell which key an
+        exclamation mark is on, once Shift is let go first.
+        """
         with self._ready:
+            if key in _TEXT and kind is EventKind.KEY_DOWN:
+                self._last_text = key
+            elif key in _TEXT:
+                key = self._last_text
             repeated = kind is EventKind.KEY_DOWN and key is self._last_down and key in _REPEATING
             self._last_down = key if kind is EventKind.KEY_DOWN else KeyClass.NONE
             if not repeated:
@@ -143,8 +153,11 @@ class Listeners:
 
     def stop(self) -> None:
         """End; everything that happened before is in the queue, nothing arrives later. Safe on a dead display, and twice."""
-        with suppress(Exception):  # a display that died can't be asked to stop; its threads have ended by themselves
-            _disable([getattr(thread, "_context", None) for thread in self._threads])
+        if self._threads and all(
+            thread.is_alive() for thread in self._threads
+        ):  # otherwise the display has died, and can't be asked
+            with suppress(Exception):
+                _disable([getattr(thread, "_context", None) for thread in self._threads])
         self._join()
         self._stopped = True
         for thread in self._threads:
@@ -211,6 +224,8 @@ def _watched_listeners(failed: Callable[[BaseException], None]) -> tuple[type[An
             plain(listener)
         except Exception as cause:  # a dying display ends the thread with an exception that names the connection
             failed(cause)
+            for name in ("_display_stop", "_display_record"):
+                hang_up(getattr(listener, name, None))
 
     class Keyboard(keyboard.Listener):  # type: ignore[misc, unused-ignore]
         def run(self) -> None:
@@ -228,14 +243,14 @@ def _disable(contexts: list[int | None]) -> None:
 
     pynput's own stop throws away what is on its way, and takes effect at the next event only.
     """
-    from Xlib.display import Display
-
-    display = Display()
-    for context in contexts:
-        if context is not None:
-            display.record_disable_context(context)
-    display.sync()
-    display.close()
+    display = connect()
+    try:
+        for context in contexts:
+            if context is not None:
+                display.record_disable_context(context)
+        display.sync()
+    finally:
+        hang_up(display)
 
 
 def _is_ready(thread: Any, deadline_s: float) -> bool:

@@ -17,7 +17,7 @@ from reticent.capture.sitting import Assembly, Gate, Sitting
 from reticent.errors import StateError
 
 _IDLE_S: Final = 0.5  # how long to wait for an event before the focus is looked at again
-_BATCH_S: Final = 0.025  # events that arrive together are judged together
+_BATCH_S: Final = 0.06  # events that arrive together are judged together
 _REACTION_S: Final = 0.002  # a program may draw its answer to an event this long before the event reaches us
 _STOP_TIMEOUT_S: Final = 20.0
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from reticent.actions.action import Frame, Grey
 from reticent.actions.canvas import PATCH_SCREEN_SIDE, canonical_frame, canonical_patch
 from reticent.actions.vocabulary import FRAME_HEIGHT, FRAME_WIDTH
-from reticent.capture.display import check_display
+from reticent.capture.display import check_display, connect, hang_up
 from reticent.capture.focus import Focus
 from reticent.capture.monitors import Rect, active, monitors
 from reticent.errors import StateError
@@ -112,11 +112,10 @@ class Ring:
         """
         with self._guard:
             shot = next((shot for shot in reversed(self._shots) if shot.finished_s <= at_s), None)
-        frame = _blank() if shot is None else self._frame(shot, x, y)
-        last, self._last = self._last, frame
-        if last is not None and _equal(last, frame):
-            self._last = last
-        return self._last
+            frame = _blank() if shot is None else self._frame(shot, x, y)
+            if self._last is None or not _equal(self._last, frame):
+                self._last = frame
+            return self._last
 
     def _frame(self, shot: Shot, x: float, y: float) -> Frame:
         if self._thumbnails is None or self._thumbnails[0] != shot.finished_s:
@@ -148,19 +147,18 @@ class Place:
 
 def locate() -> Place:
     """Ask the display. Raises StateError where it doesn't answer or has no monitor."""
-    check_display()
-    from Xlib.display import Display
-
-    camera = open_camera()
+    display = connect()
     try:
-        found = monitors(camera.monitors)
-        display = Display()
         at = display.screen().root.query_pointer()
-        display.close()
+        camera = open_camera()
+        found = monitors(camera.monitors)
+        camera.close()
+    except StateError:
+        raise
     except Exception as cause:  # mss and Xlib raise a dozen unrelated classes
         raise _unreadable(cause) from None
     finally:
-        camera.close()
+        hang_up(display)
     if not found:
         raise StateError("capture was asked for, but the display has no monitor; nothing was recorded")
     return Place(monitors=found, pointer=(at.root_x, at.root_y))

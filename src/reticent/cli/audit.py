@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reticent.audit.finding import Finding, printable
-from reticent.audit.reconcile import Reconciliation
-from reticent.audit.verify import Verification
+
+if TYPE_CHECKING:  # the accountants behind `verify` take a second to import, and `reconcile` needs none
+    from reticent.audit.reconcile import Reconciliation
+    from reticent.audit.verify import Verification
 
 _EXISTING = click.Path(path_type=Path, exists=True)
 
@@ -17,6 +20,8 @@ def audit() -> None:
     """Check ledgers and receipts offline. Works on copies; changes nothing and needs no private key.
 
     Exit code: 0 everything holds, 1 something doesn't (each finding is one line), 2 wrong or incomplete input.
+
+    Example: reticent audit reconcile --server copies/server copies/anna copies/ben
     """
 
 
@@ -58,7 +63,7 @@ def reconcile_command(context: click.Context, server: Path, places: tuple[Path, 
     context.exit(0 if found.holds else 1)
 
 
-def _verification(found: Verification) -> str:
+def _verification(found: "Verification") -> str:
     lines = [
         f"device     {found.device}",
         f"ledger     {found.path}",
@@ -68,9 +73,9 @@ def _verification(found: Verification) -> str:
         f"released   {found.released}",
         *(f"walls      {walls} ({charges} charges)" for walls, charges in found.walls),
         f"policy     {found.policy[:16] + ', compared' if found.policy else 'none given, not compared'}",
+        *(f"limit      {limit:<8.4g} {unit} level, at delta {found.delta:g}" for unit, limit in found.limits),
         *(
-            f"epsilon    {one.epsilon:.4g} at delta {one.delta:g}, {one.unit} level, against: {one.adversary} "
-            f"({one.adjacency}){'; ' + one.note if one.note else ''}"
+            f"epsilon    {one.epsilon:<8.4g} {one.unit} level, {one.adjacency}, against: {one.adversary}; {one.note}"
             for one in found.guarantees()
         ),
     ]
@@ -81,7 +86,7 @@ def _verification(found: Verification) -> str:
     return _printed(lines, found.findings)
 
 
-def _reconciliation(found: Reconciliation) -> str:
+def _reconciliation(found: "Reconciliation") -> str:
     names = ("device", "entries", "charged", "released", "receipts", "signed", "received")
     lines = [f"{names[0]:32}" + "".join(f"  {name:>8}" for name in names[1:])]
     for one in found.accounts:

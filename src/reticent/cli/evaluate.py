@@ -16,6 +16,7 @@ from reticent.model.checkpoint_file import NO_PLAN, SavedWeights, read_weights
 if TYPE_CHECKING:
     from reticent.evaluate.metrics import Metrics
 
+PUBLIC_DATA = "drawn"
 _COLUMNS = {
     "top1": "top-1",
     "top3": "top-3",
@@ -50,12 +51,15 @@ def evaluate(checkpoint: str, data: str, as_json: bool) -> None:
         )
     split = source.split(data)
     tested = together(source.pool(data, person) for person in split.test)
-    counted = together(source.pool(data, person) for person in split.public)
+    # A small recording may have nobody to spare for counting.
+    public = data if split.public else PUBLIC_DATA
+    counted = together(source.pool(public, person) for person in source.split(public).public)
     rows = {"model": score(saved.model, saved.trainable, saved.weights, tested), **baselines(counted, tested)}
     if as_json:
-        click.echo(json.dumps(_report(saved, data, len(split.test), rows), indent=2))
+        report = {"data": data, "test_people": len(split.test), "baselines_counted_on": public}
+        click.echo(json.dumps({**_identity(saved), **report, **_figures(rows)}, indent=2))
     else:
-        click.echo(_table(saved, data, len(split.test), rows))
+        click.echo(_table(saved, f"{len(split.test)} test people of {data}", rows, public=public))
 
 
 def _checkpoint(checkpoint: str) -> SavedWeights:
@@ -74,23 +78,20 @@ def _checkpoint(checkpoint: str) -> SavedWeights:
     )
 
 
-def _report(saved: SavedWeights, data: str, people: int, rows: Mapping[str, Metrics]) -> dict[str, object]:
-    return {
-        "model": saved.model,
-        "trainable": saved.trainable,
-        "plan_id": None if saved.plan_id == NO_PLAN else saved.plan_id,
-        "round": saved.round,
-        "data": data,
-        "test_people": people,
-        **rows["model"].as_dict(),
-        "baselines": {name: row.as_dict() for name, row in rows.items() if name != "model"},
-    }
+def _identity(saved: SavedWeights) -> dict[str, object]:
+    plan_id = None if saved.plan_id == NO_PLAN else saved.plan_id
+    return {"model": saved.model, "trainable": saved.trainable, "plan_id": plan_id, "round": saved.round}
 
 
-def _table(saved: SavedWeights, data: str, people: int, rows: Mapping[str, Metrics]) -> str:
-    what = "public start" if saved.plan_id == NO_PLAN else f"round {saved.round} of plan {saved.plan_id[:12]}"
+def _figures(rows: Mapping[str, Metrics]) -> dict[str, object]:
+    others = {name: row.as_dict() for name, row in rows.items() if name != "model"}
+    return {**rows["model"].as_dict(), "baselines": others}
+
+
+def _table(saved: SavedWeights, whom: str, rows: Mapping[str, Metrics], *, public: str) -> str:
+    what = "public start" if saved.plan_id == NO_PLAN else f"after {saved.round} rounds of plan {saved.plan_id[:12]}"
     lines = [
-        f"{saved.model}, {what}, on {rows['model'].examples} actions of {people} test people of {data}",
+        f"{saved.model}, {what}, on {rows['model'].examples} actions of {whom}",
         "",
         "".join([" " * 10, *(f"{title:>12}" for title in _COLUMNS.values())]),
     ]

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from reticent.errors import PolicyViolation, SettingError
+
 FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -102,9 +104,10 @@ def run(folder: Path, draft: Path | None, resume: str | None, as_json: bool) -> 
     if (draft is None) is (resume is None):
         raise click.UsageError("give either a PLAN.yaml or --resume PLAN_ID")
     first = 0 if resume is None else runs.lines_so_far(folder, resume)
-    plan_id = runs.submit_file(folder, draft) if draft is not None else runs.resume(folder, str(resume))
-    if not as_json:
-        click.echo(f"plan {plan_id}")
+    try:
+        plan_id = runs.submit_file(folder, draft) if draft is not None else runs.resume(folder, str(resume))
+    except PolicyViolation as refusal:
+        raise SettingError(f"devices would refuse this: {refusal}") from None
 
     def show(line: Mapping[str, Any]) -> None:
         if not as_json:
@@ -112,6 +115,8 @@ def run(folder: Path, draft: Path | None, resume: str | None, as_json: bool) -> 
 
     try:
         with _interrupted_by_sigterm():
+            if not as_json:
+                click.echo(f"plan {plan_id}")
             outcome = runs.wait(folder, plan_id, on_round=show, first=first)
     except KeyboardInterrupt:
         runs.stop(folder, plan_id)

@@ -20,7 +20,7 @@ from reticent.records.layout import DeviceFolder
 
 _LARGEST_BYTES: Final = 64 * 1024
 _ADDRESS: Final = re.compile(
-    r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})?)):(?P<port>\d{1,5})"
+    r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})?)):(?P<port>[0-9]{1,5})"
 )
 
 
@@ -36,11 +36,7 @@ class Connection:
     @property
     def by_name(self) -> bool:
         """Whether the host must be looked up."""
-        try:
-            ipaddress.ip_address(self.host)
-        except ValueError:
-            return True
-        return False
+        return not _is_address(self.host)
 
 
 def read_connection(folder: DeviceFolder) -> Connection:
@@ -52,13 +48,14 @@ def read_connection(folder: DeviceFolder) -> Connection:
         said = json.loads(_content(folder.connection))
     except (ValueError, RecursionError):
         raise FormatError("the courier's connection.json isn't JSON; nothing was sent") from None
-    if isinstance(said, dict) and type(said.get("version")) is int and said["version"] > 1:
-        raise NewerFormatError(f"connection.json has version {said['version']}; this release reads 1; nothing was sent")
-    if not isinstance(said, dict) or said.keys() != {"version", "address", "ca_certificate"} or said["version"] != 1:
+    version = said.get("version") if isinstance(said, dict) else None
+    if type(version) is int and version > 1:
+        raise NewerFormatError(f"connection.json has version {version}; this release reads 1; nothing was sent")
+    if type(version) is not int or version != 1 or said.keys() != {"version", "address", "ca_certificate"}:
         raise FormatError("connection.json must hold version 1, address and ca_certificate only; nothing was sent")
     address, certificate = said["address"], said["ca_certificate"]
     found = _ADDRESS.fullmatch(address) if isinstance(address, str) else None
-    if found is None or not 1 <= int(found["port"]) <= 65535:
+    if found is None or not 1 <= int(found["port"]) <= 65535 or (found["v6"] and not _is_address(found["v6"])):
         raise FormatError("the gateway's address must be host:port; nothing was sent")
     try:
         x509.load_pem_x509_certificates(certificate.encode("ascii"))
@@ -102,6 +99,14 @@ def claim(folder: DeviceFolder) -> int:
         os.close(handle)
         raise StateError("another courier runs on this state folder; one is allowed; nothing was sent") from None
     return handle
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _content(path: Path) -> bytes:

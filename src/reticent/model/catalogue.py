@@ -82,7 +82,7 @@ _OFFICE_60K = Entry(
         }
     ),
     file="office-60k.safetensors",
-    sha256="74cf31a9580b17ad9d39a140323cf8c7e5d5bdf92da59852913cefac909085f1",
+    sha256="9d624abb34632aff66861aa534df27ca215e01fc687239d41e04e7792a32d1ae",
 )
 
 _MODELS: Mapping[str, Entry] = MappingProxyType({"office-60k": _OFFICE_60K})

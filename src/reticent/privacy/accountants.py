@@ -16,7 +16,7 @@ from reticent.privacy.prv import Bracket, prv_bracket
 NAMES = ("exact", "pld", "rdp", "prv")
 
 _TOLERANCE = 0.01  # relative, between accountants
-_FINEST_DIVERGENCE = 1e-11  # a step's Rényi divergence below it drowns in rounding
+_FINEST_DIVERGENCE = 1e-12  # a step's Rényi divergence below it drowns in rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,8 @@ def noise_multiplier(
 
     Guarantee: the accountant of record gives at most `epsilon` for it. Where nothing is sampled, a release on the integer grid
         does so too, slack included, and a device's employee-level filter admits all `steps` rounds.
-    Precision: relative 1e-12 where nothing is sampled (the grid's slack makes it larger by about 1e-6), 2e-6 elsewhere.
+    Precision: relative 1e-12 where nothing is sampled (the grid's slack makes it larger by about 1e-6); elsewhere 2e-6, or what
+        the accountant of record jitters by at a tiny delta, on the high side.
     Raises: SettingError, if a number makes no sense or no noise multiplier in the allowed range does it.
     """
     require_number("epsilon", epsilon, *EPSILON_RANGE)
@@ -78,7 +79,7 @@ def _sampled(*, epsilon: float, delta: float, steps: int, sampling_rate: float) 
             steps=steps,
         )
         spent = account([event], delta=delta, adjacency=Adjacency.ZERO_OUT, names=("pld", "rdp"))
-        return spent.epsilon / epsilon - 1
+        return math.log(max(spent.epsilon, 1e-300) / epsilon)  # nearly straight in the logarithm of the noise
 
     def enough(log_noise: float) -> bool:
         part = Part(noise_multiplier=math.exp(log_noise), sampling_rate=sampling_rate, steps=steps)

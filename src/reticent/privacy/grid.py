@@ -13,6 +13,7 @@ from reticent.privacy.mechanism import MAX_PARAMETERS, MIN_SIGMA
 MAX_ROUNDS = 1 << 20  # in one device's life; the slack is stated for this many whatever happens
 _SHARE = 1e-9  # of delta, set aside for tails
 _LARGEST_ETA = 0.1
+_LARGEST_EPSILON = 5_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +82,11 @@ def holds(mu: float, *, epsilon: float, delta: float) -> bool:
     rho = mu * mu / 2
     if rho + 2 * math.sqrt(-rho * math.log(delta)) <= epsilon:
         return True
-    slack = discrete_slack(sigma=MIN_SIGMA, parameters=MAX_PARAMETERS, rounds=MAX_ROUNDS, epsilon=epsilon, delta=delta)
-    if slack is None or epsilon <= slack.extra:
+    used = min(epsilon, _LARGEST_EPSILON)  # what holds for less holds for more, and the slack stays below 0.003
+    slack = discrete_slack(sigma=MIN_SIGMA, parameters=MAX_PARAMETERS, rounds=MAX_ROUNDS, epsilon=used, delta=delta)
+    if slack is None or used <= slack.extra:
         return False
-    return log_delta(mu / slack.noise, epsilon=epsilon - slack.extra) <= math.log(delta * slack.share)
+    return log_delta(mu / slack.noise, epsilon=used - slack.extra) <= math.log(delta * slack.share)
 
 
 def release_epsilon(mu: float, *, delta: float) -> float:

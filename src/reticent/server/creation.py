@@ -9,7 +9,6 @@ from pathlib import Path
 
 from reticent.errors import StateError
 from reticent.records.keys import SigningKey
-from reticent.server import flower
 from reticent.server.certificates import issue
 from reticent.server.settings import (
     ServerPaths,
@@ -46,7 +45,6 @@ def create(root: Path, *, address: str, now: datetime.datetime) -> ServerSetting
     write_private(paths.superexec_secret, secrets.token_bytes(32))
     SigningKey.generate().save(paths.operator_key)
     SigningKey.generate().save(paths.receipt_key)
-    write_private(paths.flower_home / "config.toml", flower.connection(paths, settings).encode())
     write_private(paths.policy_draft, _shipped("default-policy.yaml"))
     write_private(paths.plan_draft, _shipped("default-plan.yaml"))
     # Last, so that a folder is whole or isn't one.
@@ -61,7 +59,7 @@ def _shipped(name: str) -> bytes:
 def _claim(root: Path) -> None:
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if False:
+        if any(root.iterdir()):
             raise StateError(f"{root} is not empty; `init` wants a new folder and changed nothing")
         root.chmod(0o700)
     except OSError as error:

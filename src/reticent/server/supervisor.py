@@ -18,6 +18,7 @@ from types import FrameType, TracebackType
 from typing import Self
 
 from reticent.errors import StateError
+from reticent.server import flower
 from reticent.server.certificates import expires_at, trust
 from reticent.server.creation import port_is_free
 from reticent.server.launcher import Child, Program, environment, executable
@@ -49,6 +50,8 @@ def serve(root: Path, *, say: Callable[[str], None] = print) -> None:
         ):
             if not port_is_free(host, port):
                 raise StateError(f"port {port} on {host}, which {what} needs, is in use; nothing was started")
+        # Written anew each time: the folder may have been moved, or a port changed by hand.
+        replace_private(paths.flower_home / "config.toml", flower.connection(paths, settings).encode())
         supervisor = _Supervisor(paths, settings)
         try:
             supervisor.start()

@@ -34,8 +34,10 @@ def run(command: Sequence[str], *, readable: Iterable[Path], writable: Iterable[
     tree = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--as-pid-1", "--new-session"]
     tree += ["--die-with-parent", "--cap-drop", "ALL", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]  # noqa: S108
     interpreters = {Path(sys.executable).parent, Path(sys.executable).resolve().parent}
-    for place in (*places.of_python(), *interpreters, *places.of_the_system(names=names), *readable):
-        if not place.is_relative_to("/dev") and not place.is_relative_to("/proc"):
+    shown = [Path("/dev"), Path("/proc")]
+    for place in sorted({*places.of_python(), *interpreters, *places.of_the_system(names=names), *readable}):
+        if not any(place.is_relative_to(parent) for parent in shown):
+            shown.append(place)
             tree += ["--ro-bind", str(place), str(place)]
     for place in writable:
         tree += ["--bind", str(place), str(place)]

@@ -1,7 +1,6 @@
 """Where a Python program's own files lie: what the courier must be able to read to run at all."""
 
 import os
-import ssl
 import sys
 import sysconfig
 from pathlib import Path
@@ -29,7 +28,7 @@ def of_the_system(*, names: bool) -> tuple[Path, ...]:
     files = [f"/etc/{name}" for name in settings + (resolver if names else [])]
     devices = ["/dev/null", "/dev/urandom", "/dev/random"]
     processors = ["/sys/devices/system/cpu", f"/proc/{os.getpid()}", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat"]
-    certificates = [ssl.get_default_verify_paths().openssl_cafile, "/etc/ssl/openssl.cnf"]
+    certificates = ["/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf", "/etc/ssl/certs/ca-certificates.crt"]
     resolved = ["/run/systemd/resolve"] if names else []
     found = dict.fromkeys([*files, *devices, *processors, *certificates, *resolved])
     return tuple(Path(path) for path in found if path and Path(path).exists())
