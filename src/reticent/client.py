@@ -22,24 +22,15 @@ from reticent.privacy.noise import SeededNoise, SystemNoise
 from reticent.records.budget import check_budget
 from reticent.records.canonical import digest
 from reticent.records.entries import Charge, Entry, Receipted
-from reticent.records.keys import PublicKey
 from reticent.records.ledger import Ledger
 from reticent.records.messages import JoinReply, JoinRequest, TrainRequest
 from reticent.records.plan import Plan, read_plan
-from reticent.records.policy import Policy, check_plan
+from reticent.records.policy import check_plan
+from reticent.records.terms import Terms
 
 FloatVector = npt.NDArray[np.float32]
 
 log = logging.getLogger("reticent.client")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What this device's person accepted: the policy, its hash, and whose signature counts."""
-
-    policy: Policy
-    policy_hash: str
-    operator: PublicKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

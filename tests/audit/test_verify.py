@@ -88,6 +88,11 @@ def test_a_torn_tail_is_told_and_is_no_fault(path):
     assert found.torn_bytes == 7
 
 
+def test_a_tail_that_is_longer_than_any_entry_is_not_torn(path):
+    path.write_bytes(path.read_bytes() + b"x" * 20_000)
+    assert kinds(verify(path)) == ["broken"]
+
+
 @pytest.mark.parametrize("line", [0, 1, 3, 7])
 def test_a_changed_entry_is_found_by_its_number(path, line):
     lines = path.read_bytes().splitlines(keepends=True)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from reticent import spool
-from reticent.client import Terms
 from reticent.keeper.daemon import Keeper
 from reticent.keeper.state import DeviceState, opened
 from reticent.records.entries import Charge, Released
@@ -16,6 +15,7 @@ from reticent.records.keys import SigningKey
 from reticent.records.messages import Abstain, JoinReply, ReleaseReply
 from reticent.records.plan import Plan, sign_plan
 from reticent.records.signed import Signed
+from reticent.records.terms import Terms
 from tests.world import (
     NOW,
     Organisation,

@@ -136,7 +136,7 @@ def test_an_entry_that_another_key_signed_fails_closed():
 
 def test_a_genesis_entry_names_the_device_of_its_own_key():
     foreign = {"device": OTHER.public.device_id, "device_key": DEVICE.public.hex}
-    with pytest.raises(LedgerError, match="entry 0 .*device is not its key's"):
+    with pytest.raises(LedgerError, match=r"entry 0 .*device is not its key's"):
         read_ledger(forged(body=foreign))
 
 

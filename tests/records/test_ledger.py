@@ -118,6 +118,14 @@ def test_a_whole_but_invalid_last_line_is_not_torn(path):
         assert path.read_bytes() == before + line
 
 
+def test_a_tail_that_is_longer_than_any_entry_is_not_torn(path):
+    data = make(path) + b"x" * 20_000
+    path.write_bytes(data)
+    with pytest.raises(LedgerError, match="longer than any entry"):
+        Ledger.open(path, DEVICE)
+    assert path.read_bytes() == data
+
+
 def test_a_torn_tail_is_left_alone_where_the_rest_does_not_hold(path):
     data = make(path).replace(b'"round":1', b'"round":3') + b"{"
     path.write_bytes(data)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from reticent import spool
 from reticent.actions.examples import pool
 from reticent.actions.pool import Pool
-from reticent.client import Terms, join, train
+from reticent.client import join, train
 from reticent.egress import Outgoing
 from reticent.errors import FormatError, IntegrityError, PolicyViolation, Refused, SettingError
 from reticent.keeper.outbox import Outbox
@@ -22,6 +22,7 @@ from reticent.keeper.state import DeviceState
 from reticent.privacy.noise import SystemNoise
 from reticent.records.canonical import digest
 from reticent.records.messages import Abstain, JoinRequest, TrainRequest
+from reticent.records.terms import Terms
 
 POLL_S = 0.05
 REFUSALS = (Refused, FormatError, SettingError, IntegrityError)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from reticent.capture.vault import Vault
 from reticent.capture.vault_key import load_key
-from reticent.client import Terms
 from reticent.egress import Payment
 from reticent.errors import IntegrityError, StateError
 from reticent.records.entries import Consent, Entry
@@ -16,6 +15,7 @@ from reticent.records.layout import DeviceFolder
 from reticent.records.ledger import Ledger
 from reticent.records.policy import Policy, PolicyOffer, read_policy
 from reticent.records.signed import LIMIT_BYTES
+from reticent.records.terms import Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
