@@ -21,7 +21,30 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
 PAGES = Path(miniwob.__file__).parent / "html"
-FLAGS = ["--no-sandbox", "--test-type", "--no-first-run", "--no-default-browser-check", "--disable-background-networking", "--disable-component-update", "--disable-domain-reliability", "--disable-sync", "--disable-default-apps", "--metrics-recording-only", "--disable-breakpad", "--disable-client-side-phishing-detection", "--no-pings", "--disable-gpu", "--disable-dev-shm-usage", "--password-store=basic", "--disable-extensions", "--disable-translate", "--renderer-process-limit=1", "--in-process-gpu", "--disable-search-engine-choice-screen", "--lang=en-US"]
+FLAGS = [
+    "--no-sandbox",
+    "--test-type",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-domain-reliability",
+    "--disable-sync",
+    "--disable-default-apps",
+    "--metrics-recording-only",
+    "--disable-breakpad",
+    "--disable-client-side-phishing-detection",
+    "--no-pings",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--password-store=basic",
+    "--disable-extensions",
+    "--disable-translate",
+    "--renderer-process-limit=1",
+    "--in-process-gpu",
+    "--disable-search-engine-choice-screen",
+    "--lang=en-US",
+]
 OFF = "Translate,OptimizationHints,MediaRouter,AutofillServerCommunication,PasswordManagerOnboarding,PrivacySandboxSettings4"
 
 SET_UP = """
@@ -153,10 +176,13 @@ class Browser:
         left, top, width, height = (value * scale for value in found)
         return self._origin[0] + left, self._origin[1] + top, width, height
 
+    def place(self, script: str) -> tuple[float, float, float, float]:
+        """`box` of an element that must be there."""
+        return wait_for(lambda: self.box(script), what="an element", patience_s=3.0)
+
     def point(self, script: str, *, part_x: float = 0.5, part_y: float = 0.5) -> tuple[float, float]:
         """A point on the element, near these parts of its width and height."""
-        box = wait_for(lambda: self.box(script), what="an element", patience_s=3.0)
-        left, top, width, height = box
+        left, top, width, height = self.place(script)
         dice = self._hand.dice
         return (
             left + width * part_x + dice.uniform(-0.12, 0.12) * width,
@@ -172,9 +198,24 @@ class Browser:
 
 def list_of_work(path: Path, tasks: list[str], *, dice: random.Random, title: str) -> None:
     """A page with a link a task, and words between them so that it must be scrolled."""
-    words = (
-        ["report", "order", "invoice", "meeting", "plan", "draft", "team", "budget", "review", "client", "site", "update", "notes", "travel", "room", "list"]
-    )
+    words = [
+        "report",
+        "order",
+        "invoice",
+        "meeting",
+        "plan",
+        "draft",
+        "team",
+        "budget",
+        "review",
+        "client",
+        "site",
+        "update",
+        "notes",
+        "travel",
+        "room",
+        "list",
+    ]
     parts = [f"<h2>{title}</h2>"]
     for number, task in enumerate(tasks):
         filler = " ".join(dice.choice(words) for _ in range(dice.randint(4, 14)))

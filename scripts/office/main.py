@@ -96,7 +96,7 @@ def main() -> int:
     )
     parser.add_argument("--people", type=int, default=20, help="how many people (default 20)")
     parser.add_argument("--seed", type=int, default=1, help="what personas and plans are drawn from (default 1)")
-    parser.add_argument("--sessions", type=int, default=3, help="sessions a person (default 3)")
+    parser.add_argument("--sessions", type=int, default=2, help="sessions a person (default 2)")
     parser.add_argument("--out", type=Path, default=DATA / "office.recording", help="the file to write")
     chosen = parser.parse_args()
     if not (1 <= chosen.people <= 999 and 1 <= chosen.sessions <= 99):

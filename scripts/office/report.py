@@ -27,7 +27,9 @@ def describe(path: Path) -> str:
         people.append(count)
     total = sum(people)
     frames = sum(archive.counts(person).thumbnails for person in archive.people)
-    rows = [f"| {kind.name.lower().replace('_', ' ')} | {kinds[kind]} | {kinds[kind] / total:.1%} |" for kind in ActionKind]
+    rows = [
+        f"| {kind.name.lower().replace('_', ' ')} | {kinds[kind]} | {kinds[kind] / total:.1%} |" for kind in ActionKind
+    ]
     return "\n".join(
         [
             f"{len(people)} people, {sessions} sessions, {total:,} actions ({min(people)} to {max(people)} a person), "

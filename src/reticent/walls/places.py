@@ -28,7 +28,7 @@ def of_the_system(*, names: bool) -> tuple[Path, ...]:
     files = [f"/etc/{name}" for name in settings + (resolver if names else [])]
     devices = ["/dev/null", "/dev/urandom", "/dev/random"]
     processors = ["/sys/devices/system/cpu", f"/proc/{os.getpid()}", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat"]
-    certificates = ["/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf", "/etc/ssl/certs/ca-certificates.crt"]
+    openssl = ["/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf", "/etc/crypto-policies", "/usr/local/ssl/openssl.cnf"]
     resolved = ["/run/systemd/resolve"] if names else []
-    found = dict.fromkeys([*files, *devices, *processors, *openssl, *resolved])
+    found = dict.fromkeys([*files, *devices, *processors, *certificates, *resolved])
     return tuple(Path(path) for path in found if path and Path(path).exists())
