@@ -85,12 +85,7 @@ def highlight_text(page: Page) -> None:
     else:
         edges = "const n = document.getElementById('randomText').firstChild, r = document.createRange(); r.setStart(n, %s); r.setEnd(n, %s); return r"
         first = page.browser.place(edges % ("0", "1"))
-        last = page.browser.box(edges % ("n.textContent.trimEnd().length - 1", "n.textContent.trimEnd().length")) or (
-            0,
-            0,
-            0,
-            0,
-        )
+        last = page.browser.place(edges % ("n.textContent.trimEnd().length - 1", "n.textContent.trimEnd().length"))
         page.hand.drag(first[0] + 1, first[1] + first[3] / 2, last[0] + last[2] + 6, last[1] + last[3] / 2)
     page.click(SUBMIT)
 

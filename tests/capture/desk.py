@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import pytest
-from Xlib import X
+from Xlib import X, Xatom
 from Xlib.display import Display
 
 NEEDED = ("Xvfb", "openbox", "xterm", "xdotool")
@@ -68,6 +68,15 @@ class Desk:
             return display.screen().root.get_full_property(check, X.AnyPropertyType) is not None
         finally:
             display.close()
+
+    def mark_as_manager(self, name: str) -> None:
+        """Point the root's mark of a window manager at an ordinary window."""
+        window = int(self.window(name))
+        display = Display(self.number)
+        check = display.intern_atom("_NET_SUPPORTING_WM_CHECK")
+        display.screen().root.change_property(check, Xatom.WINDOW, 32, [window])
+        display.sync()
+        display.close()
 
     def xdotool(self, script: str) -> str:
         """Carry out a chain of xdotool commands; the display has processed all of it when this returns."""

@@ -10,6 +10,9 @@ import pytest
 from reticent.actions.events import EventKind, KeyClass
 from reticent.actions.vocabulary import ActionKind
 from reticent.capture.exclusions import Exclusions
+from reticent.capture.focus import Focus
+from reticent.capture.lock import LockProbe
+from reticent.capture.monitors import Rect
 from reticent.capture.recorder import Recorder
 from reticent.capture.sitting import Sitting
 from reticent.errors import StateError
@@ -282,3 +285,25 @@ def test_frames_are_small_grey_and_shared_where_nothing_changed(desk: Desk):
     assert len(frames) == 3
     assert all(frame.thumbnail.dtype == np.uint8 and frame.thumbnail.shape == (48, 64) for frame in frames)
     assert frames[1] is frames[2] or frames[1].thumbnail is frames[2].thumbnail
+
+
+def test_a_mark_that_a_window_manager_left_behind_is_not_a_window_manager(desk: Desk):
+    desk.xterm("Plain")
+    with Tape() as tape:
+        tape.roll()
+        desk.end(desk.manager)
+        desk.mark_as_manager("Plain")  # a window that happens to have the number
+        until(lambda: not tape.recorder.permitted)
+        until(lambda: not tape.recorder._gate._open)
+    assert tape.kinds() == []
+
+
+def test_a_display_that_no_longer_answers_permits_nothing(desk: Desk):
+    desk.xterm("Plain")
+    screen = Rect(left=0, top=0, width=1024, height=768)
+    focus = Focus(exclusions=Exclusions(), screens=(screen,), lock=LockProbe())
+    assert until(lambda: focus.look(exact=True).permitted)
+    desk.end(desk.server)
+    until(lambda: focus.look(exact=True).masked == (screen,))
+    assert not focus.look(exact=False).permitted
+    focus.close()

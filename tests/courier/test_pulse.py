@@ -46,6 +46,7 @@ def test_a_pulse_that_dies_of_something_else_is_noticed_too() -> None:
     pulse.start()
     assert woken.wait(10)
     assert pulse.lost is not None
+    pulse.stop()  # its thread has ended, so that what it says of its end belongs to this test
 
 
 def test_a_pulse_outlives_an_outage() -> None:

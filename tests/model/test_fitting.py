@@ -1,5 +1,6 @@
 """Fitting on public examples is repeatable, learns, and leaves features of a known size."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,11 +8,12 @@ from reticent.actions.pool import Pool
 from reticent.errors import SettingError
 from reticent.model.fitting import fit
 from reticent.model.network import Network, encode_public, features
+from reticent.model.pools import take
 from tests.model.random_pools import random_pool
 
 
 def fitted(*, seed: int = 0, whitening: float = 0.25) -> Network:
-    return fit(random_pool(256), seed=seed, epochs=2, whitening=whitening)
+    return fit(random_pool(256), Pool.empty(), seed=seed, epochs=2, whitening=whitening)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
@@ -50,7 +52,20 @@ def test_the_heads_learn_what_can_be_learnt() -> None:
     assert float((kind.argmax(dim=1).numpy() == pool.next_kind).mean()) > 0.5  # chance is 0.08
 
 
+def test_where_examples_disagree_the_heads_lean_to_those_that_are_near() -> None:
+    near = take(random_pool(256), np.arange(60), size=60)
+    near.next_kind[:] = 9
+
+    def of_kind_nine(network: Network) -> float:
+        with torch.no_grad():
+            kind, _ = network.heads(features(network, near))
+        return float((kind.argmax(dim=1) == 9).float().mean())
+
+    assert of_kind_nine(fitted()) < 0.2
+    assert of_kind_nine(fit(random_pool(256), near, seed=0, epochs=2, whitening=0.25)) > 0.8
+
+
 def test_too_few_examples_are_refused() -> None:
     for pool in (Pool.empty(), random_pool(127)):
         with pytest.raises(SettingError, match="at least 128"):
-            fit(pool, seed=0, epochs=1, whitening=0.25)
+            fit(pool, pool, seed=0, epochs=1, whitening=0.25)

@@ -186,6 +186,9 @@ def test_an_unknown_accountant_is_refused_and_gdp_is_one() -> None:
 def test_a_loss_below_double_precision_is_refused_not_called_zero() -> None:
     with pytest.raises(SettingError, match="smaller than double precision resolves"):
         ask(1e-9, 30.0, 10**6, names=("pld", "rdp"))
+    answer = pld_epsilon([Part(noise_multiplier=30.0, sampling_rate=1e-9, steps=10**6)], delta=1e-5)
+    assert isinstance(answer, str)
+    assert "double precision" in answer
 
 
 def test_no_accountant_of_record_is_an_error_not_a_guess() -> None:

@@ -1,9 +1,7 @@
 """`reticent device`: an employee's device, from the first key to the daily run."""
 
 import json
-import signal
 import sys
-import threading
 from pathlib import Path
 
 import click
@@ -98,17 +96,14 @@ def consent(state: Path, policy: Path, accept: str | None) -> None:
 
 @device.command()
 @STATE
-def run(state: Path) -> None:
+def run(state: Path) -> int:
     """Run the device until Ctrl-C: the keeper, which has no network, and the courier, which sees no captures.
 
     Example: reticent device run ./device
     """
     from reticent.keeper import supervisor
 
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    sys.exit(supervisor.run(state, report=lambda line: click.echo(line), stop=stop))
+    return supervisor.run(state, report=click.echo, stopped=supervisor.stop_flag())
 
 
 @device.command()

@@ -127,7 +127,7 @@ def _serve(folder: DeviceFolder, connection: Connection, *, wall: str, stop: _St
     while worker.is_alive() and not stop.asked:
         worker.join(_GLANCE_S)
     node.stop()
-    worker.join(0.5)  # a call under way may take longer; the farewell doesn't wait for it
+    worker.join(1.5)  # a call under way may take longer; the farewell doesn't wait for it
     if outcome == [False]:
         say("the SuperLink no longer accepts this device's key; nothing more is sent; enrol it again to go on")
         return REVOKED

@@ -9,6 +9,7 @@ from reticent.courier.connection import HEARTBEAT_S, Cause, Fleet, Trouble
 from reticent.courier.pace import Backoff
 
 _SHARE: Final = (0.5, 0.7)  # of the interval; the SuperLink allows for two
+_FAREWELL_S: Final = 1.0
 
 
 class Pulse:
@@ -29,8 +30,10 @@ class Pulse:
         self._again.set()
 
     def stop(self) -> None:
+        """End it; a call under way may take a little longer and no longer matters."""
         self._stopped = True
         self._again.set()
+        self._thread.join(_FAREWELL_S)
 
     def _run(self) -> None:
         backoff = Backoff()
@@ -49,6 +52,7 @@ class Pulse:
                 self._again.clear()
         except BaseException:
             self.lost = Cause.MALFORMED
-            raise
+            if not self._stopped:
+                raise
         finally:
             self._wake()

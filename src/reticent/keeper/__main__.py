@@ -4,9 +4,7 @@ import argparse
 import json
 import logging
 import os
-import signal
 import sys
-import threading
 from pathlib import Path
 
 import torch
@@ -16,6 +14,7 @@ from reticent.errors import ReticentError
 from reticent.keeper.daemon import Keeper
 from reticent.keeper.enrolment import replace_file
 from reticent.keeper.state import opened
+from reticent.keeper.supervisor import stop_flag
 
 
 def main() -> int:
@@ -26,9 +25,7 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="keeper: %(message)s", stream=sys.stderr)
     torch.set_num_threads(1)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stopped = stop_flag()
     try:
         standing = {"keeper": walls.keeper_wall(), "courier": arguments.courier_wall}
         with opened(arguments.state) as state:
@@ -36,7 +33,7 @@ def main() -> int:
             status = {"version": 1, "pid": os.getpid(), "walls": standing}
             replace_file(state.folder.keeper / "status.json", json.dumps(status).encode())
             print(json.dumps({"ready": True, "walls": standing}), flush=True)
-            keeper.run(stop)
+            keeper.run(stopped)
     except ReticentError as error:
         print(f"reticent: {error}", file=sys.stderr)
         return error.exit_code

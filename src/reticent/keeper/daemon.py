@@ -7,7 +7,6 @@ nothing is sent at all.
 import contextlib
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable
 
@@ -46,11 +45,11 @@ class Keeper:
         self._outbox.recover()
         spool.sweep_keeper(self._spool)
 
-    def run(self, stop: threading.Event) -> None:
-        """Answer until `stop` is set. Raises: LedgerError or StateError, when ledger or disk fail; nothing more is sent."""
-        while not stop.is_set():
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Answer until `stopped`. Raises: LedgerError or StateError, when ledger or disk fail; nothing more is sent."""
+        while not stopped():
             if not self.answer_waiting():
-                stop.wait(POLL_S)
+                time.sleep(POLL_S)
 
     def answer_waiting(self) -> int:
         """Answer all that waits now; returns how many requests that were."""

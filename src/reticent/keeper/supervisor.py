@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -17,10 +18,22 @@ from reticent.errors import StateError
 from reticent.keeper.state import existing
 
 STOP_TIMEOUT_S = 15
+POLL_S = 0.1
 
 
-def run(root: Path, *, report: Callable[[str], None], stop: threading.Event) -> int:
-    """Run both processes until `stop` is set or one of them ends. Returns the first bad exit code, or 0.
+def stop_flag() -> Callable[[], bool]:
+    """Ask the returned function whether SIGTERM or SIGINT has come.
+
+    The handlers only note it: setting a threading.Event there can deadlock with the wait that it interrupts.
+    """
+    came: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: came.append(number))
+    return lambda: bool(came)
+
+
+def run(root: Path, *, report: Callable[[str], None], stopped: Callable[[], bool]) -> int:
+    """Run both processes until `stopped` or one of them ends. Returns the first bad exit code, or 0.
 
     report: takes one line for a person. Raises: StateError, if the device has no connection or a process ends at its start.
     """
@@ -35,7 +48,8 @@ def run(root: Path, *, report: Callable[[str], None], stop: threading.Event) -> 
         walls = _ready(keeper, "keeper")["walls"]
         report(f"keeper wall: {walls['keeper']}; courier wall: {walls['courier']}")
         report("ready")
-        while not stop.wait(0.1):
+        while not stopped():
+            time.sleep(POLL_S)
             ended = [child.poll() for child in children if child.poll() is not None]
             if ended:
                 return next((code for code in ended if code), 0)

@@ -82,7 +82,7 @@ _OFFICE_60K = Entry(
         }
     ),
     file="office-60k.safetensors",
-    sha256="9d624abb34632aff66861aa534df27ca215e01fc687239d41e04e7792a32d1ae",
+    sha256="6996b1fb8e3f979b7648a7f31fe1d64574a8424a057027417d3d3407c2bc643f",
 )
 
 _MODELS: Mapping[str, Entry] = MappingProxyType({"office-60k": _OFFICE_60K})

@@ -17,7 +17,7 @@ from reticent.errors import SettingError
 from reticent.model.heads import summed_loss
 from reticent.model.inputs import Inputs, inputs
 from reticent.model.network import Network, features
-from reticent.model.pools import take
+from reticent.model.pools import take, together
 from reticent.model.trunk import HIDDEN, Features, Whitening
 
 _TIME_LOSS = 0.1  # predicting when, too, keeps the features rich; that head is thrown away
@@ -34,9 +34,13 @@ _HEAD_DECAY = 1e-4  # a tenth of it fits public people no better and strangers m
 Report = Callable[[str], None]
 
 
-def fit(pool: Pool, *, seed: int, epochs: int, whitening: float, report: Report = lambda _: None) -> Network:
-    """Trunk, statistics and heads for `pool`.
+def fit(
+    pool: Pool, near: Pool, *, seed: int, epochs: int, whitening: float, report: Report = lambda _: None
+) -> Network:
+    """The trunk from `pool`; statistics and heads from a mixture, half of it `near`.
 
+    near: the part of the public examples that is most like what people will see; it may be empty. It is part of `pool`, too,
+    but counts there like any other: a trunk learns few people by heart, and then serves others badly.
     whitening: exponent of the features' inverse covariance; 0 leaves them as they are, 0.5 whitens. Each group of features
     is then scaled to a mean squared norm of 1, so that a gradient's norm is about that of its residual.
     report: called with a line about progress; the lines name numbers of examples and losses, never a person.
@@ -79,6 +83,12 @@ def _train(network: Network, pool: Pool, *, random: np.random.Generator, epochs:
             schedule.step()
             total += float(loss.detach())
         report(f"epoch {epoch + 1} of {epochs}, {len(pool)} examples: loss {total / steps:.4f}")
+
+
+def _mixture(pool: Pool, near: Pool, *, random: np.random.Generator) -> Pool:
+    far = random.permutation(len(pool))[: _FIXED_EXAMPLES // 2]
+    close = np.arange(len(far) if len(near) else 0) % max(1, len(near))
+    return together([take(pool, far, size=len(far)), take(near, close, size=len(close))])
 
 
 def _varied(seen: Inputs, random: np.random.Generator) -> Inputs:

@@ -30,5 +30,5 @@ def of_the_system(*, names: bool) -> tuple[Path, ...]:
     processors = ["/sys/devices/system/cpu", f"/proc/{os.getpid()}", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat"]
     openssl = ["/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf", "/etc/crypto-policies", "/usr/local/ssl/openssl.cnf"]
     resolved = ["/run/systemd/resolve"] if names else []
-    found = dict.fromkeys([*files, *devices, *processors, *certificates, *resolved])
+    found = dict.fromkeys([*files, *devices, *processors, *openssl, *resolved])
     return tuple(Path(path) for path in found if path and Path(path).exists())
