@@ -2,7 +2,7 @@
 
 `join` and `train` are a device's two stages; both raise a `Refused` (or a `FormatError` or `SignatureError`) when the server
 asks for something that was not accepted, and the keeper turns every one of them into the same ABSTAIN. What depends on *data*
-never raises: a training that fails in any way counts as a zero update, is noised and sent, and stays charged.
+never raises: a training that fails in any way counts as one on an empty pool, is noised and sent, and stays charged.
 """
 
 import logging
@@ -29,6 +29,8 @@ from reticent.records.policy import check_plan
 from reticent.records.terms import Terms
 
 FloatVector = npt.NDArray[np.float32]
+
+MOST_UNFINISHED = 3  # charged rounds of one plan without a release
 
 log = logging.getLogger("reticent.client")
 
@@ -59,6 +61,7 @@ def join(request: JoinRequest, *, terms: Terms, payment: Payment, now: int, wall
         check_plan(plan, terms.policy, round=request.round, now=now)
         catalogue.check(plan.model, plan.trainable, plan.parameters)
         check_budget(ledger.charged_events(), plan.events(), terms.policy)
+        _check_unfinished(ledger, request.plan.id)
         ledger.append(
             Charge(
                 plan_id=request.plan.id,
@@ -80,6 +83,21 @@ def join(request: JoinRequest, *, terms: Terms, payment: Payment, now: int, wall
         index=shown.index,
         head=shown.hash,
     )
+
+
+def _check_unfinished(ledger: Ledger, plan_id: str) -> None:
+    """A server that joins rounds without finishing them can burn only so much of a budget, and pre-charge only so far."""
+    unfinished = sum(
+        isinstance(entry.body, Charge)
+        and entry.body.plan_id == plan_id
+        and ledger.release(plan_id, entry.body.round) is None
+        for entry in ledger.entries
+    )
+    if unfinished >= MOST_UNFINISHED:
+        raise PolicyViolation(
+            f"{unfinished} rounds of this plan were charged and never finished; at most {MOST_UNFINISHED} may be; "
+            "nothing was charged or sent"
+        )
 
 
 def _charge_entry(ledger: Ledger, request: JoinRequest) -> Entry:
@@ -112,6 +130,8 @@ def train(
     charge = payment.ledger.charge(task.plan_id, task.round)
     if charge is None or charge.weights_hash != request.weights_hash or digest(weights) != charge.weights_hash:
         raise Replayed(f"round {task.round} with these weights was never charged; nothing was sent")
+    if charge.policy_hash != terms.policy_hash:
+        raise PolicyViolation("the round was charged under terms that are no longer in force; nothing was sent")
     if now >= plan.expires_at:
         raise PolicyViolation("the plan has expired; nothing was sent")
     vector = decode_weights(weights, parameters=plan.parameters)
@@ -174,11 +194,16 @@ def answer(
 
 
 def _learn(plan: Plan, weights: FloatVector, pool: Callable[[], Pool], noise: SystemNoise | SeededNoise) -> FloatVector:
-    """The local update, shape (P,); zeros when anything in reading the pool or training goes wrong."""
-    try:
+    """The local update, shape (P,). Whatever goes wrong in reading the pool or training, it is as if the pool were empty:
+    the same noisy steps run, so the example-level guarantee holds for that difference too."""
+
+    def update(examples: Pool) -> FloatVector:
         return local_update(
-            pool(), weights, model=plan.model, trainable=plan.trainable, training=plan.training, noise=noise
+            examples, weights, model=plan.model, trainable=plan.trainable, training=plan.training, noise=noise
         )
+
+    try:
+        return update(pool())
     except Exception as failure:  # a visible failure would tell something about the data
-        log.warning("local training failed (%s); a noised zero leaves in its place", type(failure).__name__)
-        return np.zeros(plan.parameters, dtype=np.float32)
+        log.warning("local training failed (%s); it counts as an empty pool", type(failure).__name__)
+        return update(Pool.empty())

@@ -89,3 +89,8 @@ class WallError(ReticentError):
 
 class RoundAborted(ReticentError):
     """A round had too few valid replies; nothing was applied."""
+
+
+def printable(text: str) -> str:
+    """Return `text` fit for a terminal: somebody else's names and messages may hold anything."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

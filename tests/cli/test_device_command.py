@@ -66,7 +66,7 @@ def test_an_unknown_person_is_refused_before_anything_is_made(
 ) -> None:
     code, _, err = run(capsys, "device", "init", tmp_path / "d", "--recording", "drawn", "--person", "me")
     assert code == 2
-    assert "me" in err
+    assert "drawn-0000" in err
     assert not (tmp_path / "d").exists()
 
 

@@ -14,6 +14,9 @@ from typing import Any
 
 import yaml
 
+from reticent.actions.action import Session
+from reticent.keeper import enrolment
+
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ROOT / "scripts" / "quickstart-settings"
 RETICENT = [sys.executable, "-m", "reticent.cli"]
@@ -58,7 +61,10 @@ class Federation:
     def __enter__(self) -> "Federation":
         (self.folder / "logs").mkdir(parents=True)
         reticent("server", "init", self.server, "--address", "127.0.0.1:0")
-        policy = yaml.safe_load((SETTINGS / "policy.yaml").read_text()) | {"epsilon_employee": 50.0, "epsilon_example": 50.0}
+        policy = yaml.safe_load((SETTINGS / "policy.yaml").read_text()) | {
+            "epsilon_employee": 50.0,
+            "epsilon_example": 50.0,
+        }
         (self.folder / "policy.yaml").write_text(yaml.safe_dump(policy))  # room for many runs
         reticent("server", "policy", self.server, self.folder / "policy.yaml")
         self.start("serve", "server", "serve", self.server)
@@ -87,7 +93,7 @@ class Federation:
     def stop(self, name: str, number: int = signal.SIGTERM) -> None:
         child = self.started.pop(name)
         if number == signal.SIGKILL:
-            os.killpg(child.pid, number)
+            child.kill()  # the kernel ends keeper and courier with it
         elif child.poll() is None:
             child.send_signal(number)
         child.wait(60)
@@ -95,10 +101,13 @@ class Federation:
     def log(self, name: str) -> Path:
         return self.folder / "logs" / f"{name}.log"
 
-    def device(self, name: str, person: str) -> Path:
-        """Make and enrol a device that holds a drawn person's sessions."""
+    def device(self, name: str, person: str | None = None, *, sessions: tuple[Session, ...] = ()) -> Path:
+        """Make and enrol a device that holds a drawn person's sessions, or these."""
         state = self.folder / name
-        reticent("device", "init", state, "--recording", "drawn", "--person", person)
+        if person is None:
+            enrolment.create(state, sessions=sessions)
+        else:
+            reticent("device", "init", state, "--recording", "drawn", "--person", person)
         self.enroll(state)
         return state
 

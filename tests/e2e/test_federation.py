@@ -1,5 +1,6 @@
 """The whole path on real parts: SuperLink, TLS, gateway, node authentication, keepers and couriers in their own processes."""
 
+import base64
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from reticent.model.checkpoint_file import read_weights
@@ -18,6 +20,7 @@ from reticent.records.ledger import read_ledger
 from reticent.records.messages import ReleaseReply
 from reticent.records.plan import Plan
 from reticent.records.signed import Signed
+from tests.e2e import typed
 from tests.e2e.federation import RETICENT, Federation, audit, reticent, until
 from tests.world import reply_header
 
@@ -29,8 +32,11 @@ PEOPLE = ("drawn-0001", "drawn-0002", "drawn-0004", "drawn-0005")
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     with Federation(tmp_path_factory.mktemp("federation")) as running:
+        if not typed.missing():  # the first person types a secret, for real
+            running.device("device-1", sessions=typed.sessions())
         for number, person in enumerate(PEOPLE, 1):
-            running.device(f"device-{number}", person)
+            if not (running.folder / f"device-{number}").exists():
+                running.device(f"device-{number}", person)
         for number in range(1, 5):
             running.run_device(running.folder / f"device-{number}")
         yield running
@@ -116,12 +122,35 @@ def test_the_network_side_is_locked_out_of_the_keeper(states: list[Path], federa
     assert "keeper wall: seccomp+audit; courier wall: landlock+seccomp+audit" in log
 
 
+def test_a_typed_secret_is_in_no_byte_sent_log_spool_or_server_file(
+    federation: Federation, states: list[Path], finished: dict[str, Any]
+) -> None:
+    """Searched in several writings, whole and in pieces; the vault is searched as well, it is encrypted."""
+    if typed.missing():
+        pytest.skip(f"this machine has no {', '.join(typed.missing())}")
+    secret = typed.SECRET
+    pieces = {secret, secret[:7], secret[7:14], secret[-7:], secret.lower(), secret[::-1]}
+    writings = {piece.encode(code) for piece in pieces for code in ("utf-8", "utf-16-le", "utf-32-le")}
+    writings |= {base64.b64encode(secret.encode()[start:])[4:-4] for start in range(3)}
+    writings |= {secret.encode().hex().encode(), repr(list(secret.encode())).encode()}
+    opened = [path for path in federation.folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert len(opened) > 50
+    assert any("outbox" in path.parts for path in opened)
+    for path in opened:
+        data = path.read_bytes()
+        assert not [one for one in writings if one in data], path
+    planted = federation.folder / "planted"
+    planted.write_text(f"log: {secret}")  # the search can find it
+    assert any(one in planted.read_bytes() for one in writings)
+    planted.unlink()
+
+
 def test_nothing_readable_as_a_capture_lies_outside_the_vault(federation: Federation, states: list[Path]) -> None:
     """The person's own frames, as bytes, are in no file of server, spool, ledger or log."""
     from reticent.recordings import source
 
     frames = [
-        frame.thumbnail.tobytes() for session in source.sessions("drawn", PEOPLE[0]) for frame in session.frames[:20]
+        frame.thumbnail.tobytes() for session in source.sessions("drawn", PEOPLE[1]) for frame in session.frames[:20]
     ]
     telling = [row for frame in frames for row in (frame[64 * 20 : 64 * 22], frame[64 * 30 : 64 * 32])]
     telling = [row for row in telling if len(set(row)) > 8]
@@ -174,8 +203,7 @@ def test_a_restored_snapshot_is_caught_by_the_receipt_index(federation: Federati
 
 def test_ctrl_c_ends_every_process_of_a_device(federation: Federation, states: list[Path]) -> None:
     child = federation.started[states[0].name]
-    members = subprocess.run(["ps", "-o", "pid=", "-g", str(child.pid)], capture_output=True, text=True, check=False)
-    pids = [int(pid) for pid in members.stdout.split()]
+    pids = [child.pid, *(member.pid for member in psutil.Process(child.pid).children(recursive=True))]
     assert len(pids) == 3  # supervisor, courier, keeper
     federation.stop(states[0].name, signal.SIGINT)
     assert child.returncode == 0

@@ -72,7 +72,8 @@ def main(folder: Path) -> None:
 
             join = spool.deliver(box, stage="join", request=join_request(signed, WEIGHTS).to_bytes(), weights=None)
             lived = forked(partial(answer, at=step)) if stage == "join" else forked(answer)
-            note(box, join, payloads)
+            if stage == "join":
+                note(box, join, payloads)
             forked(answer)  # the next start
             joined = reply_header(spool.collect(box, join) or b"")
             if not isinstance(joined, JoinReply):

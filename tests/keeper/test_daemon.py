@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 from reticent import spool
+from reticent.actions.pool import Pool
+from reticent.client import MOST_UNFINISHED, Task, answer
+from reticent.keeper import enrolment, outbox
 from reticent.keeper.daemon import Keeper
-from reticent.keeper.state import DeviceState, opened
+from reticent.keeper.state import DeviceState, accepted_terms, opened
+from reticent.privacy.noise import SeededNoise
 from reticent.records.entries import Charge, Released
 from reticent.records.keys import SigningKey
 from reticent.records.messages import Abstain, JoinReply, ReleaseReply
@@ -253,12 +257,72 @@ def test_the_budget_ends_the_rounds_for_good(tmp_path: Path, organisation: Organ
     with opened(enrolled(tmp_path / "device", organisation, epsilon_employee=4.0)) as state:
         bench = Bench(state, organisation)
         signed = organisation.signed(plan(rounds=10))
-        kinds = [reply_header(bench.join(signed, number=number)).kind for number in range(10)]
+        kinds = []
+        for number in range(6):
+            joined = reply_header(bench.join(signed, number=number))
+            kinds.append(joined.kind)
+            if isinstance(joined, JoinReply):
+                bench.train(signed, organisation.receipt(joined), number=number)
         assert kinds[0] == "join"
         assert kinds[-1] == "abstain"
         assert kinds == sorted(kinds, key="join abstain".index)
         again = organisation.signed(plan(rounds=9))
         assert reply_header(bench.join(again)).kind == "abstain"
+
+
+def test_rounds_that_are_charged_and_never_finished_end_the_plan(bench: Bench) -> None:
+    signed = bench.organisation.signed(plan(rounds=10, release=release(noise_multiplier=20.0)))
+    kinds = [reply_header(bench.join(signed, number=number)).kind for number in range(5)]
+    assert kinds == ["join"] * MOST_UNFINISHED + ["abstain"] * (5 - MOST_UNFINISHED)
+    assert bench.charges() == MOST_UNFINISHED
+
+
+def test_what_was_charged_under_looser_terms_is_not_sent_under_stricter_ones(bench: Bench) -> None:
+    signed = bench.organisation.signed(plan())
+    joined = reply_header(bench.join(signed))
+    assert isinstance(joined, JoinReply)
+    enrolment.accept_policy(bench.state, bench.organisation.offer(epsilon_employee=7.0), fresh_yes=False)
+    terms = accepted_terms(bench.state.folder, bench.state.payment.ledger.entries)
+    later = Bench(dataclasses.replace(bench.state, terms=terms), bench.organisation)
+    assert isinstance(reply_header(later.train(signed, bench.organisation.receipt(joined))), Abstain)
+    assert "release" not in bench.kinds()
+
+
+def test_rubbish_does_not_fill_the_disk_and_nothing_else_is_forgotten(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MOST_ABSTENTIONS", 5)
+    release_bytes = bench.round(bench.organisation.signed(plan()))
+    for number in range(12):
+        bench.ask("join", b"rubbish %d" % number)
+    kept = [path.read_bytes() for path in (bench.spool / "outbox").iterdir()]
+    assert len(kept) == 2 + 5  # the join, the release, and the newest abstentions
+    assert release_bytes in kept
+    again = Bench(bench.state, bench.organisation)  # a restart counts what lies there
+    again.ask("join", b"one more")
+    assert len(list((bench.spool / "outbox").iterdir())) == 2 + 5
+
+
+def test_a_request_that_vanishes_again_does_not_end_the_keeper(bench: Bench) -> None:
+    bench.keeper.answer("0" * 32)
+    assert list((bench.spool / "outbox").iterdir()) == []
+
+
+@pytest.mark.parametrize("failure", [MemoryError, RuntimeError, ValueError])
+def test_a_training_that_fails_is_noised_like_one_on_an_empty_pool(
+    failure: type[Exception], bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At both levels: what enters the door is a noised update, never a bare zero."""
+
+    def broken() -> Pool:
+        raise failure("secret-42")
+
+    task = Task(plan=plan(), plan_id="0" * 64, round=0)
+    weights = np.zeros(P, dtype=np.float32)
+    failed = answer(task, weights, broken, SeededNoise(5))
+    empty = answer(task, weights, Pool.empty, SeededNoise(5))
+    assert failed.values.tobytes() == empty.values.tobytes()
+    assert "secret-42" not in caplog.text
 
 
 @pytest.mark.parametrize("garbage", [b"", b"{}", b"\xff" * 1000, b'{"plan":1}', b"[" * 60_000])

@@ -146,6 +146,31 @@ def test_another_operator_can_t_take_a_device_over_without_a_yes(tmp_path: Path)
         enrolment.accept_policy(state, stranger.offer(), fresh_yes=False)
 
 
+def test_the_same_policy_under_another_operator_s_key_is_taken_over_whole(tmp_path: Path) -> None:
+    organisation = Organisation()
+    root = enrolled(tmp_path / "device", organisation)
+    successor = Organisation(receipts=organisation.receipts)
+    with opened(root) as state:
+        enrolment.accept_policy(state, successor.offer(), fresh_yes=True)
+    with opened(root) as state:
+        assert state.terms is not None
+        assert state.terms.operator == successor.operator.public
+
+
+def test_a_council_s_approval_is_for_one_operator(tmp_path: Path) -> None:
+    organisation, council = Organisation(), SigningKey.generate()
+    successor = Organisation(receipts=organisation.receipts)
+    root = tmp_path / "device"
+    enrolment.create(root)
+    terms = organisation.policy(council_key=council.public.hex)
+    first, second = sign_policy(terms, organisation.operator), sign_policy(terms, successor.operator)
+    approval = approve(first, council)
+    with opened(root) as state:
+        enrolment.accept_policy(state, PolicyOffer(policy=first, council=approval), fresh_yes=True)
+    with opened(root) as state, pytest.raises(SignatureError, match="another operator"):
+        enrolment.accept_policy(state, PolicyOffer(policy=second, council=approval), fresh_yes=True)
+
+
 def test_a_yes_cut_off_after_the_ledger_is_finished_at_the_next_start(tmp_path: Path) -> None:
     organisation = Organisation()
     root = enrolled(tmp_path / "device", organisation)

@@ -153,6 +153,7 @@ def _pem(key, encryption):
         _pem(rsa.generate_private_key(65537, 2048), NoEncryption()),
         _pem(ed25519.Ed25519PrivateKey.generate(), NoEncryption())[:60],
     ],
+    ids=["empty", "zeros", "long", "encrypted", "RSA", "cut off"],
 )
 def test_a_file_that_holds_no_plain_ed25519_key_is_refused(tmp_path, content):
     path = tmp_path / "device.key"

@@ -18,8 +18,3 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.sentence}"
-
-
-def printable(text: str) -> str:
-    """Return `text` fit for a terminal: somebody's file names and messages may hold anything."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

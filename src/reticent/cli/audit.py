@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reticent.audit.finding import Finding, printable
+from reticent.audit.finding import Finding
+from reticent.errors import printable
 
 if TYPE_CHECKING:  # the accountants behind `verify` take a second to import, and `reconcile` needs none
     from reticent.audit.reconcile import Reconciliation

@@ -125,6 +125,7 @@ def status(state: Path, as_json: bool) -> None:
 
 
 def _show(policy: object, operator: str) -> None:
+    from reticent.errors import printable
     from reticent.records.policy import Policy
 
     assert isinstance(policy, Policy)  # noqa: S101 - narrows a lazily imported type
@@ -132,7 +133,7 @@ def _show(policy: object, operator: str) -> None:
     for name, value in policy.to_value().items():
         if name != "version":
             shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-            click.echo(f"{name:<22} {shown if shown is not None else 'none'}")
+            click.echo(f"{name:<22} {printable(str(shown)) if shown is not None else 'none'}")
 
 
 def _yes(policy_hash: str, accept: str | None) -> None:

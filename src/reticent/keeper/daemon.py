@@ -15,7 +15,7 @@ from reticent.actions.examples import pool
 from reticent.actions.pool import Pool
 from reticent.client import join, train
 from reticent.egress import Outgoing
-from reticent.errors import FormatError, IntegrityError, PolicyViolation, Refused, SettingError
+from reticent.errors import FormatError, IntegrityError, PolicyViolation, Refused, SettingError, StateError
 from reticent.keeper.outbox import Outbox
 from reticent.keeper.state import DeviceState
 from reticent.privacy.noise import SystemNoise
@@ -61,13 +61,21 @@ class Keeper:
     def answer(self, name: str) -> None:
         """Answer one request, and remove it from the inbox."""
         if not self._outbox.published(name):
-            self._outbox.put(name, self._reply(name))
+            try:
+                item = spool.read_item(self._spool, name)
+            except StateError:  # gone again: the courier's side is not ours to trust
+                return
+            except FormatError as broken:
+                log.warning("a request can't be read: %s", broken)
+                item = None
+            self._outbox.put(name, self._reply(name, item))
         spool.finish(self._spool, name)
 
-    def _reply(self, name: str) -> Outgoing:
+    def _reply(self, name: str, item: spool.Item | None) -> Outgoing:
         plan_id, round_ = digest(name.encode()), 0
         try:
-            item = spool.read_item(self._spool, name)
+            if item is None:
+                raise FormatError("the request can't be read; nothing was sent")
             plan_id = digest(item.request)
             request = (JoinRequest if item.stage == "join" else TrainRequest).from_bytes(item.request)
             plan_id, round_ = request.plan.id, request.round

@@ -74,13 +74,17 @@ def accept_policy(state: DeviceState, offer: PolicyOffer, *, fresh_yes: bool) ->
 
     The ledger's consent entry decides: killed before it, the old terms stand; killed after it, the next start ends the change.
     """
-    accepted = accepted_offer(state.folder, state.terms.policy_hash) if state.terms is not None else None
+    accepted = None
+    if state.terms is not None:
+        accepted = accepted_offer(
+            state.folder, policy_hash=state.terms.policy_hash, operator_key=state.terms.operator.hex
+        )
     policy = check_acceptance(offer, accepted=accepted, fresh_yes=fresh_yes)
     replace_file(next_policy(state.folder), offer.to_bytes())
     state.payment.ledger.append(
         Consent(policy_hash=offer.hash, operator_key=offer.operator.hex, receipt_key=policy.receipt_key)
     )
-    accepted_offer(state.folder, offer.hash)
+    accepted_offer(state.folder, policy_hash=offer.hash, operator_key=offer.operator.hex)
     return policy
 
 

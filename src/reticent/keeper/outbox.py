@@ -5,6 +5,7 @@ a rename into `outbox/`. Killed between any two, the next start publishes what t
 """
 
 import os
+from collections import deque
 from pathlib import Path
 
 from reticent import spool
@@ -15,6 +16,8 @@ from reticent.records.keys import SigningKey
 from reticent.records.ledger import Ledger
 from reticent.records.messages import Abstain, JoinReply, ReleaseReply, decode_reply, encode_reply
 
+MOST_ABSTENTIONS = 256
+
 
 class Outbox:
     """Publishes replies for one device."""
@@ -24,6 +27,7 @@ class Outbox:
         self._pending = pending
         self._ledger = ledger
         self._key = key
+        self._abstained: deque[str] = deque()
         pending.mkdir(mode=0o700, exist_ok=True)
 
     def put(self, name: str, outgoing: Outgoing) -> None:
@@ -50,6 +54,14 @@ class Outbox:
             spool.publish(self._spool, name, path)
         except IntegrityError:
             path.unlink(missing_ok=True)
+        if isinstance(outgoing, Abstain):
+            self._forget_old_abstentions(name)
+
+    def _forget_old_abstentions(self, newest: str) -> None:
+        """Rubbish requests must not fill the disk. An abstention can be made again, bit for bit; nothing else is removed."""
+        self._abstained.append(newest)
+        while len(self._abstained) > MOST_ABSTENTIONS:
+            (self._spool / "outbox" / self._abstained.popleft()).unlink(missing_ok=True)
 
     def published(self, name: str) -> bool:
         """Whether a reply to request `name` lies in the outbox."""
@@ -57,11 +69,21 @@ class Outbox:
 
     def recover(self) -> None:
         """After a kill: publish each pending release that the ledger names, delete every other pending file."""
+        replies = sorted((self._spool / "outbox").iterdir(), key=lambda path: path.lstat().st_mtime_ns)
+        self._abstained.extend(path.name for path in replies if self._abstains(path))
         for path in sorted(self._pending.iterdir()):
             if self._is_recorded(path):
                 spool.publish(self._spool, path.name, path)
             else:
                 path.unlink()
+
+    def _abstains(self, path: Path) -> bool:
+        try:
+            data = spool.collect(self._spool, path.name)
+            header, _ = decode_reply(data or b"", limit_bytes=spool.LARGEST_REPLY_BYTES, device_key=self._key.public)
+        except ReticentError:
+            return False
+        return isinstance(header, Abstain)
 
     def _is_recorded(self, path: Path) -> bool:
         try:

@@ -63,21 +63,21 @@ def accepted_terms(folder: DeviceFolder, entries: tuple[Entry, ...]) -> Terms | 
     consent = next((entry.body for entry in reversed(entries) if isinstance(entry.body, Consent)), None)
     if consent is None:
         return None
-    offer = accepted_offer(folder, consent.policy_hash)
+    offer = accepted_offer(folder, policy_hash=consent.policy_hash, operator_key=consent.operator_key)
     operator = PublicKey(consent.operator_key)
     policy: Policy = read_policy(offer.policy, operator)
     return Terms(policy=policy, policy_hash=offer.policy.id, operator=operator)
 
 
-def accepted_offer(folder: DeviceFolder, policy_hash: str) -> PolicyOffer:
-    """The policy file with this hash; finishes an acceptance that was cut off between ledger and rename.
+def accepted_offer(folder: DeviceFolder, *, policy_hash: str, operator_key: str) -> PolicyOffer:
+    """The policy file with this hash and signer; finishes an acceptance that was cut off between ledger and rename.
 
     Raises: IntegrityError, if the file is not the one that was accepted.
     """
     for path in (folder.policy, next_policy(folder)):
         if path.exists() and path.stat().st_size <= LIMIT_BYTES:
             offer = PolicyOffer.from_bytes(path.read_bytes())
-            if offer.hash == policy_hash:
+            if (offer.hash, offer.operator.hex) == (policy_hash, operator_key):
                 if path != folder.policy:
                     path.replace(folder.policy)
                 return offer

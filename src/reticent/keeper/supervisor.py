@@ -3,6 +3,7 @@
 The courier confines itself first and says which wall stands, so that the keeper can record it with every charge.
 """
 
+import ctypes
 import json
 import os
 import signal
@@ -14,11 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from reticent.errors import StateError
+from reticent.errors import StateError, printable
 from reticent.keeper.state import existing
 
 STOP_TIMEOUT_S = 15
 POLL_S = 0.1
+PR_SET_PDEATHSIG = 1
 
 
 def stop_flag() -> Callable[[], bool]:
@@ -71,10 +73,25 @@ def _start(children: list[subprocess.Popen[str]], module: str, *arguments: str) 
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     child = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-P", "-m", module, *arguments],  # -P: no code from the folder that this was started in
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,  # a terminal would be a way out: TIOCSTI types into it
+        start_new_session=True,
+        preexec_fn=_end_with_parent,
+        text=True,
+        errors="replace",
     )
     children.append(child)
+    threading.Thread(target=_pass_on, args=(child.stderr,), daemon=True).start()
     return child
+
+
+def _end_with_parent() -> None:
+    """On Linux the kernel ends this process when its supervisor is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _ready(child: subprocess.Popen[str], name: str) -> dict[str, dict[str, str]]:
@@ -92,7 +109,7 @@ def _ready(child: subprocess.Popen[str], name: str) -> dict[str, dict[str, str]]
 
 def _pass_on(output: IO[str]) -> None:
     for line in output:
-        sys.stderr.write(line)
+        sys.stderr.write(printable(line.rstrip("\n")) + "\n")
 
 
 def _end(children: list[subprocess.Popen[str]]) -> None:

@@ -82,7 +82,7 @@ _OFFICE_60K = Entry(
         }
     ),
     file="office-60k.safetensors",
-    sha256="6996b1fb8e3f979b7648a7f31fe1d64574a8424a057027417d3d3407c2bc643f",
+    sha256="0bf0f74837fc18589f918504420ef8c897b2d51714992c63a9296335893ae428",
 )
 
 _MODELS: Mapping[str, Entry] = MappingProxyType({"office-60k": _OFFICE_60K})

@@ -27,6 +27,7 @@ _WEIGHT_DECAY = 1e-2
 _BLIND = 0.3  # how often an example loses its patch, and how often its screen turns from light to dark
 _RIDGE = 1e-3  # of the largest variance: directions that public data hardly knows are not blown up
 _FIXED_EXAMPLES = 20_000  # for statistics and heads: 900 MB of features
+_NEAR_SHARE = 0.75
 _GRID_ROWS = 200_000
 _HEAD_STEPS = 300
 _HEAD_DECAY = 1e-4  # a tenth of it fits public people no better and strangers much worse
@@ -37,7 +38,7 @@ Report = Callable[[str], None]
 def fit(
     pool: Pool, near: Pool, *, seed: int, epochs: int, whitening: float, report: Report = lambda _: None
 ) -> Network:
-    """The trunk from `pool`; statistics and heads from a mixture, half of it `near`.
+    """The trunk from `pool`; statistics and heads from a mixture, most of it `near`.
 
     near: the part of the public examples that is most like what people will see; it may be empty. It is part of `pool`, too,
     but counts there like any other: a trunk learns few people by heart, and then serves others badly.
@@ -53,9 +54,7 @@ def fit(
         network = Network()
         random = np.random.default_rng(seed)
         _train(network, pool, random=random, epochs=epochs, report=report)
-        some = take(
-            pool, np.sort(random.permutation(len(pool))[:_FIXED_EXAMPLES]), size=min(len(pool), _FIXED_EXAMPLES)
-        )
+        some = _mixture(pool, near, random=random)
         _fix_statistics(network, some, exponent=whitening)
         loss = _fit_heads(network, some)
     report(f"heads on fixed features: loss {loss:.4f}")
@@ -86,8 +85,9 @@ def _train(network: Network, pool: Pool, *, random: np.random.Generator, epochs:
 
 
 def _mixture(pool: Pool, near: Pool, *, random: np.random.Generator) -> Pool:
-    far = random.permutation(len(pool))[: _FIXED_EXAMPLES // 2]
-    close = np.arange(len(far) if len(near) else 0) % max(1, len(near))
+    share = _NEAR_SHARE if len(near) else 0.0
+    far = random.permutation(len(pool))[: round(_FIXED_EXAMPLES * (1 - share))]
+    close = np.arange(round(len(far) * share / (1 - share))) % max(1, len(near))
     return together([take(pool, far, size=len(far)), take(near, close, size=len(close))])
 
 

@@ -182,12 +182,13 @@ def loosened(new: Policy, old: Policy) -> tuple[str, ...]:
 
 
 class Approval(Record):
-    """A council's yes to one policy."""
+    """A council's yes to one policy of one operator; the same text under another operator's key is another policy."""
 
     TITLE: ClassVar[str] = "council's approval"
 
     version: Version1 = 1
     policy_hash: Hash
+    operator_key: Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +257,7 @@ def sign_policy(policy: Policy, key: SigningKey) -> Signed:
 
 def approve(policy: Signed, key: SigningKey) -> Signed:
     """Co-sign a policy as the council."""
-    return sign(Domain.COUNCIL, Approval(policy_hash=policy.id).to_value(), key)
+    return sign(Domain.COUNCIL, Approval(policy_hash=policy.id, operator_key=policy.key).to_value(), key)
 
 
 def read_policy(signed: Signed, operator: PublicKey) -> Policy:
@@ -305,7 +306,7 @@ def _check_approval(offer: PolicyOffer, council: PublicKey) -> None:
         )
     offer.council.check(Domain.COUNCIL, council)
     approval = Approval.from_bytes(offer.council.body)
-    if approval.policy_hash != offer.hash:
+    if (approval.policy_hash, approval.operator_key) != (offer.hash, offer.operator.hex):
         raise SignatureError(
-            "the council approved another policy than the offered one; the accepted policy stays in force"
+            "the council approved another policy, or another operator's, than the offered one; the accepted policy stays in force"
         )

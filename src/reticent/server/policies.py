@@ -50,10 +50,11 @@ def publish(paths: ServerPaths, draft: Path, *, council: Path | None) -> tuple[P
             raise SettingError("an approval was given, but the policy names no council_key; nothing was signed")
         approval = read_signed(council, what="a council's approval")
         approval.check(Domain.COUNCIL, PublicKey(policy.council_key))
-        approved = Approval.from_bytes(approval.body, limit_bytes=LIMIT_BYTES).policy_hash
-        if approved != signed.id:
+        approved = Approval.from_bytes(approval.body, limit_bytes=LIMIT_BYTES)
+        if (approved.policy_hash, approved.operator_key) != (signed.id, signed.key):
             raise SettingError(
-                f"the council approved policy {approved[:16]}, this is {signed.id[:16]}; nothing was signed"
+                f"the council approved policy {approved.policy_hash[:16]} of operator {approved.operator_key[:16]}, "
+                f"this is {signed.id[:16]} of {signed.key[:16]}; nothing was signed"
             )
     offer = PolicyOffer(policy=signed, council=approval)
     replace_private(paths.policy, offer.to_bytes())
