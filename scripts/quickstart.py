@@ -87,7 +87,11 @@ def federate(folder: Path) -> list[dict[str, Any]]:
             wait_ready(child, folder / "logs" / f"{device.name}.log", "ready")
         print(
             "   "
-            + " | ".join(line for line in (folder / "logs/device-1.log").read_text().splitlines() if "wall" in line)
+            + " | ".join(
+                line
+                for line in (folder / "logs/device-1.log").read_text().splitlines()
+                if line.startswith("keeper wall")
+            )
         )
         say("3. training")
         reticent("server", "run", server, SETTINGS / "plan.yaml", show=True)

@@ -26,9 +26,11 @@ class _Known:
 class ReceiptIndex:
     """Append-only receipts.jsonl, one signed receipt a line, with one writer at a time.
 
-    A device's heads only ever rise. So an index that isn't above the last one, or another hash where one was shown
-    before, means a ledger that was restored, forked or rolled back. A round may be shown twice, by a later head that
-    holds the same charge.
+    Within one plan a device's heads only rise, because its rounds are asked in order. So a lower index than one of the
+    same plan, or another hash (or round) where one was shown before, means a ledger that was restored, forked or rolled
+    back. Between plans a lower index proves nothing: a device shows the entry that holds the charge, and a plan whose
+    first answer was lost is asked again after another plan. A round may be shown twice, by a later head that holds the
+    same charge.
     """
 
     def __init__(self, path: Path, key: SigningKey) -> None:
@@ -41,6 +43,7 @@ class ReceiptIndex:
         self._key = key
         self._last: dict[str, _Known] = {}
         self._by_index: dict[tuple[str, int], _Known] = {}
+        self._highest: dict[tuple[str, str], int] = {}  # by device and plan
         self._paid_at: dict[tuple[str, str, int], int] = {}
         self._failed = False
         self._size = 0
@@ -70,7 +73,7 @@ class ReceiptIndex:
         self._size = cut_torn_tail(self._descriptor)
 
     def last(self, device: str) -> Signed | None:
-        """The receipt for the newest head that this device has shown, or None."""
+        """The receipt for the head with the highest index that this device has shown, or None."""
         known = self._last.get(device)
         return known.signed if known else None
 
@@ -116,10 +119,11 @@ class ReceiptIndex:
         if known is not None:
             what = "for another round" if known.receipt.head == asked.head else "with another hash: it was forked"
             raise IntegrityError(f"{who} before, {what}; nothing was counter-signed")
-        last = self._last.get(asked.device)
-        if last is not None and asked.index < last.receipt.index:
+        highest = self._highest.get((asked.device, asked.plan_id), -1)
+        if asked.index < highest:
             raise IntegrityError(
-                f"{who} after entry {last.receipt.index}: it was restored or rolled back; nothing was counter-signed"
+                f"{who} after entry {highest} for the same plan: it was restored or rolled back; "
+                "nothing was counter-signed"
             )
 
     def _check_in_place(self) -> None:
@@ -134,7 +138,11 @@ class ReceiptIndex:
 
     def _remember(self, known: _Known) -> None:
         receipt = known.receipt
-        self._last[receipt.device] = known
+        last = self._last.get(receipt.device)
+        if last is None or last.receipt.index < receipt.index:
+            self._last[receipt.device] = known
+        plan = (receipt.device, receipt.plan_id)
+        self._highest[plan] = max(self._highest.get(plan, -1), receipt.index)
         self._by_index[receipt.device, receipt.index] = known
         self._paid_at.setdefault((receipt.device, receipt.plan_id, receipt.round), receipt.index)
 

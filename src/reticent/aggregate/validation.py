@@ -46,7 +46,7 @@ class Reason(StrEnum):
     WRONG_SHAPE = "wrong_shape"  # another number of parameters than the plan's
     OUT_OF_RANGE = "out_of_range"  # a value that no genuine release can have
     UNPAID = "unpaid"  # not recorded after the charge for which the receipt was issued
-    ROLLED_BACK = "rolled_back"  # its ledger was restored, forked or rolled back
+    ROLLED_BACK = "rolled_back"  # another entry than it showed before, or a lower one for the same plan
     EQUIVOCATION = "equivocation"  # two different signed answers to one question
 
 

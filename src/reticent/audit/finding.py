@@ -7,7 +7,10 @@ from pydantic import JsonValue
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Finding:
-    """kind: a fixed word for programs, such as "restored". subject: a device, a file or "server". sentence: for people."""
+    """kind: a fixed word for programs, such as "forked". sentence: for people.
+
+    subject: a device, a file, "server", or "server and device disagree" where the evidence can't tell which of them.
+    """
 
     subject: str
     kind: str

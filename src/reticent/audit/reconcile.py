@@ -11,6 +11,9 @@ from reticent.audit.history import History, read_history
 from reticent.audit.server_side import Reply, ServerSide, read_server_side
 from reticent.errors import FormatError, IntegrityError
 
+DISAGREE = "server and device disagree"
+"""Whose finding it is where one side's word stands against the other's: a receipt is signed by the server alone."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
@@ -58,6 +61,8 @@ def reconcile(server: Path, ledgers: Sequence[Path]) -> Reconciliation:
     Guarantee where it holds: each counter-signed head is in its device's ledger; each reply that the server received was
     charged beforehand, by the very plan, and is recorded as released with the same payload; each receipt that a ledger
     holds is in the server's index. So nobody restored, forked or shortened a ledger below its newest counter-signed head.
+    Where a counter-signed head is not in the ledger, either side may have made that up, and the finding names no culprit;
+    what a device's own signature shows (its replies, two ledgers) is found under the device.
     Raises: StateError, FormatError, NewerFormatError, for input that can't be compared at all.
     """
     side = read_server_side(server)
@@ -135,7 +140,7 @@ def _standing(device: str, side: ServerSide, history: History | None) -> Iterato
         )
         yield Finding(subject=device, kind="unknown", sentence=said)
     if history is None and (receipts or replies):
-        said = f"took part ({receipts} counter-signed heads, {replies} replies), and no ledger of it was given"
+        said = f"the server holds {receipts} heads and {replies} replies of it, and no ledger of it was given"
         yield Finding(subject=device, kind="missing", sentence=said)
 
 
@@ -147,26 +152,30 @@ def _heads(history: History, side: ServerSide) -> Iterator[Finding]:
     for receipt, signed in side.receipts.get(name, ()):
         if shown.setdefault(receipt.index, receipt.head) != receipt.head:
             said = (
-                f"the server counter-signed two different entries {receipt.index} of its ledger: one of them is a fork"
+                f"the server counter-signed two different entries {receipt.index} of device {name}: "
+                "the ledger was forked, or the server signed a head that the device never showed"
             )
-            yield Finding(subject=name, kind="forked", sentence=said)
+            yield Finding(subject=DISAGREE, kind="two-heads", sentence=said)
         elif receipt.index >= len(chain.hashes):
             beyond.append(receipt.index)
         elif chain.hashes[receipt.index] != receipt.head:
-            said = f"entry {receipt.index} of its ledger is not the one that the server counter-signed: it was forked"
-            yield Finding(subject=name, kind="forked", sentence=said)
+            said = (
+                f"entry {receipt.index} of the ledger of device {name} is not the one that the server counter-signed: "
+                "the ledger was forked or restored, or the server signed a head that the device never showed"
+            )
+            yield Finding(subject=DISAGREE, kind="other-head", sentence=said)
         else:
             try:
                 chain.check_receipt(signed)
             except (IntegrityError, FormatError) as error:
-                said = f"the server's receipt for entry {receipt.index}: {error}"
-                yield Finding(subject=name, kind="receipt", sentence=said)
+                said = f"the server's receipt for entry {receipt.index} of device {name}: {error}"
+                yield Finding(subject=DISAGREE, kind="receipt", sentence=said)
     if beyond and history.broken is None:
         said = (
-            f"its ledger ends at entry {len(chain.hashes) - 1}, and the server counter-signed entry {max(beyond)}: "
-            "it was shortened or restored from an older copy"
+            f"the ledger of device {name} ends at entry {len(chain.hashes) - 1}, and the server counter-signed entry "
+            f"{max(beyond)}: the ledger was shortened or restored, or the server signed a head that the device never showed"
         )
-        yield Finding(subject=name, kind="restored", sentence=said)
+        yield Finding(subject=DISAGREE, kind="beyond-ledger", sentence=said)
 
 
 def _witnesses(history: History, side: ServerSide) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 import bisect
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from pydantic import JsonValue
 from reticent.actions.vocabulary import HISTORY
 from reticent.audit.finding import Finding
 from reticent.audit.history import History, read_history
-from reticent.errors import BudgetExhausted, IntegrityError
+from reticent.errors import IntegrityError
 from reticent.privacy.events import PrivacyEvent, Unit
+from reticent.privacy.filters import admits
 from reticent.privacy.guarantees import Guarantee, guarantees
-from reticent.records.budget import check_budget
 from reticent.records.chain import Chain
 from reticent.records.entries import Charge
 from reticent.records.files import read_regular
@@ -27,14 +27,35 @@ USUAL_DELTA = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A policy that the ledger was compared with.
+
+    charges: those made under it, compared with its terms. Its limits were compared with the total of all charges.
+    """
+
+    policy: str
+    charges: int
+    limits: tuple[tuple[Unit, float], ...]
+    delta: float
+
+    def to_json(self) -> dict[str, JsonValue]:
+        return {
+            "policy": self.policy,
+            "charges": self.charges,
+            "limits": {unit.value: limit for unit, limit in self.limits},
+            "delta": self.delta,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
     """What was checked and what was found.
 
     device: its id, or the path where not even the first entry holds. charged, receipted, released: entries of each kind.
     witnessed: entries that a counter-signed head covers; whoever restores an older copy can hide only later ones.
     torn_bytes: after the last newline. walls: what stood when it charged, each with the number of charges.
-    policy: the hash of the policy that the charges were compared with, or None. limits: its limits of epsilon by unit.
-    events: everything charged.
+    policies: what the ledger was compared with. delta: for the figures, the smallest of the policies'.
+    events: everything charged. notes: what was not compared, and nobody need answer for.
     """
 
     device: str
@@ -48,11 +69,11 @@ class Verification:
     witnessed: int
     torn_bytes: int
     walls: tuple[tuple[str, int], ...]
-    policy: str | None
-    limits: tuple[tuple[Unit, float], ...]
+    policies: tuple[Compared, ...]
     delta: float
     events: tuple[PrivacyEvent, ...]
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
 
     @property
     def holds(self) -> bool:
@@ -83,8 +104,7 @@ class Verification:
             "witnessed": self.witnessed,
             "torn_bytes": self.torn_bytes,
             "walls": [{"walls": walls, "charges": charges} for walls, charges in self.walls],
-            "policy": self.policy,
-            "limits": {unit.value: limit for unit, limit in self.limits},
+            "policies": [one.to_json() for one in self.policies],
             "delta": self.delta,
             "guarantees": [
                 {
@@ -99,28 +119,37 @@ class Verification:
                 for one in self.guarantees()
             ],
             "findings": [finding.to_json() for finding in self.findings],
+            "notes": list(self.notes),
         }
 
 
-def verify(place: Path, *, policy: PolicyOffer | None = None) -> Verification:
-    """Check a ledger, given its file or a device's state folder: chain, signatures, rules, and the policy where there is one.
+def verify(place: Path, *, policies: Sequence[PolicyOffer] = ()) -> Verification:
+    """Check a ledger, given its file or a device's state folder: chain, signatures, rules, and the policies where there are any.
 
-    policy: what the charges are compared with; None takes the one in the state folder, if it is there.
+    policies: what the ledger is compared with; none takes the one in the state folder, if it is there. Charges are compared
+    with the terms of the policy that they were made under, and the total of ALL charges with the limits of each policy.
     Everything up to the first entry that doesn't hold is counted and compared; later entries aren't looked at.
     Raises: StateError, FormatError, NewerFormatError, for input that can't be checked at all.
     """
     history = read_history(place)
-    offer = policy if policy is not None else _accepted_in(place)
-    chain, terms = history.chain, None
+    chain = history.chain
     findings = [history.broken] if history.broken else []
-    if offer is not None:
+    compared: dict[str, Compared] = {}
+    for offer in policies or _accepted_in(place):
         try:
             terms = read_policy(offer.policy, offer.operator)
         except IntegrityError as error:
             findings.append(Finding(subject="policy", kind="policy", sentence=str(error)))
-    if offer is not None and terms is not None:
+            continue
+        if offer.hash in compared:
+            continue
         findings.extend(_against_policy(history, offer, terms))
-    delta = terms.delta if terms is not None else USUAL_DELTA
+        compared[offer.hash] = Compared(
+            policy=offer.hash,
+            charges=sum(charge.policy_hash == offer.hash for _, charge in chain.charges.values()),
+            limits=_limits(terms),
+            delta=terms.delta,
+        )
     return Verification(
         device=history.name,
         path=history.path,
@@ -133,21 +162,30 @@ def verify(place: Path, *, policy: PolicyOffer | None = None) -> Verification:
         witnessed=chain.witnessed + 1,
         torn_bytes=history.torn_bytes,
         walls=_walls(chain),
-        policy=offer.hash if terms is not None and offer is not None else None,
-        limits=()
-        if terms is None
-        else ((Unit.EMPLOYEE, terms.epsilon_employee), (Unit.EXAMPLE, terms.epsilon_example)),
-        delta=delta,
+        policies=tuple(compared.values()),
+        delta=min((one.delta for one in compared.values()), default=USUAL_DELTA),
         events=chain.charged_events(),
         findings=tuple(findings),
+        notes=tuple(_not_compared(chain, tuple(compared.values()))),
     )
 
 
-def _accepted_in(place: Path) -> PolicyOffer | None:
+def _accepted_in(place: Path) -> tuple[PolicyOffer, ...]:
     path = DeviceFolder(place).policy
     if not place.is_dir() or not path.exists():
-        return None
-    return read_offer(path)
+        return ()
+    return (read_offer(path),)
+
+
+def _limits(terms: Policy) -> tuple[tuple[Unit, float], ...]:
+    return ((Unit.EMPLOYEE, terms.epsilon_employee), (Unit.EXAMPLE, terms.epsilon_example))
+
+
+def _not_compared(chain: Chain, compared: Sequence[Compared]) -> Iterator[str]:
+    everything = len(chain.charges)
+    others = everything - sum(one.charges for one in compared)
+    if compared and others:
+        yield f"{others} of {everything} charges are under other policies and were NOT compared with their terms"
 
 
 def read_offer(path: Path) -> PolicyOffer:
@@ -168,13 +206,12 @@ def _walls(chain: Chain) -> tuple[tuple[str, int], ...]:
 
 
 def _against_policy(history: History, offer: PolicyOffer, terms: Policy) -> Iterator[Finding]:
-    """Yield what in this ledger disagrees with this policy. Charges under other policies aren't compared."""
+    """Yield what disagrees with this policy: in the terms of the charges under it, in the total of all charges."""
     chain, name = history.chain, history.name
     consents = [consent for _, consent in chain.consents if consent.policy_hash == offer.hash]
     if not consents:
-        said = f"its person never accepted policy {offer.hash[:16]}; nothing was compared with that"
+        said = f"its person never accepted policy {offer.hash[:16]}; no charge was compared with its terms"
         yield Finding(subject=name, kind="policy", sentence=said)
-        return
     if any((one.operator_key, one.receipt_key) != (offer.policy.key, terms.receipt_key) for one in consents):
         said = f"its consent to policy {offer.hash[:16]} names other keys than that policy"
         yield Finding(subject=name, kind="policy", sentence=said)
@@ -185,8 +222,7 @@ def _against_policy(history: History, offer: PolicyOffer, terms: Policy) -> Iter
         for field, asked, allowed in _beyond(charge, terms):
             said = f"entry {index} charged {field} {asked:g}; policy {offer.hash[:16]} allows {allowed}"
             yield Finding(subject=name, kind="terms", sentence=said)
-    if under:
-        yield from _over_budget(name, charges[: under[-1] + 1], terms)
+    yield from _over_budget(history, offer, terms)
 
 
 def _beyond(charge: Charge, terms: Policy) -> Iterator[tuple[str, float, str]]:
@@ -234,23 +270,28 @@ def _beyond(charge: Charge, terms: Policy) -> Iterator[tuple[str, float, str]]:
         yield f"release.mode {employee.mode} times", 1, " or ".join(terms.modes)
 
 
-def _over_budget(name: str, charges: list[tuple[int, Charge]], terms: Policy) -> Iterator[Finding]:
-    """Yield the first charge by which everything charged so far passed a limit. Once passed, a limit stays passed."""
+def _over_budget(history: History, offer: PolicyOffer, terms: Policy) -> Iterator[Finding]:
+    """Yield each limit of this policy that all charges of the ledger together pass, whatever policy they were made under.
 
-    def refusal(count: int) -> str | None:
-        events: list[PrivacyEvent] = [event for _, charge in charges[:count] for event in charge.events]
-        try:
-            check_budget((), events, terms)
-        except BudgetExhausted as error:
-            return str(error)
-        return None
+    By the device's own filter. Once passed, a limit stays passed, so the charge that passed it can be searched for.
+    """
+    charges = list(history.chain.charges.values())
+    for unit, limit in _limits(terms):
 
-    if refusal(len(charges)) is None:
-        return
-    first = bisect.bisect_left(range(len(charges) + 1), True, key=lambda count: refusal(count) is not None)
-    index, charge = charges[first - 1]
-    said = (
-        f"entry {index} (round {charge.round} of plan {charge.plan_id[:16]}) is charge number {first} and passed a limit: "
-        f"epsilon {terms.epsilon_employee:g} (employee), {terms.epsilon_example:g} (example), at delta {terms.delta:g}"
-    )
-    yield Finding(subject=name, kind="budget", sentence=said)
+        def passed(count: int, unit: Unit = unit, limit: float = limit) -> bool:
+            events = [event for _, charge in charges[:count] for event in charge.events]
+            return not admits(events, unit=unit, epsilon=limit, delta=terms.delta)
+
+        if not passed(len(charges)):
+            continue
+        first = bisect.bisect_left(range(len(charges) + 1), True, key=passed)
+        index, charge = charges[first - 1]
+        others = sum(one.policy_hash != offer.hash for _, one in charges)
+        late = sum(one.policy_hash == offer.hash for _, one in charges[first - 1 :])
+        said = (
+            f"all {len(charges)} charges together exceed the {unit} limit of epsilon {limit:g} (at delta {terms.delta:g}) in "
+            f"policy {offer.hash[:16]}; {others} of them are under other policies; entry {index} (round {charge.round} of "
+            f"plan {charge.plan_id[:16]}) is charge number {first} and passed it; from there on {late} charges are under "
+            f"this policy{', and the device had to refuse them' if late else ', so other limits may have been in force'}"
+        )
+        yield Finding(subject=history.name, kind="budget", sentence=said)

@@ -11,7 +11,7 @@ from reticent.errors import printable
 
 if TYPE_CHECKING:  # the accountants behind `verify` take a second to import, and `reconcile` needs none
     from reticent.audit.reconcile import Reconciliation
-    from reticent.audit.verify import Verification
+    from reticent.audit.verify import Compared, Verification
 
 _EXISTING = click.Path(path_type=Path, exists=True)
 
@@ -28,19 +28,26 @@ def audit() -> None:
 
 @audit.command("verify")
 @click.argument("place", metavar="LEDGER_OR_STATE_FOLDER", type=_EXISTING)
-@click.option("--policy", "policy_file", type=_EXISTING, help="Compare the charges with this policy file.")
+@click.option(
+    "--policy",
+    "policy_files",
+    type=_EXISTING,
+    multiple=True,
+    help="Compare with this policy file; may be given several times.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
-def verify_command(context: click.Context, place: Path, policy_file: Path | None, as_json: bool) -> None:
+def verify_command(context: click.Context, place: Path, policy_files: tuple[Path, ...], as_json: bool) -> None:
     """Check one ledger: chain, signatures, rules, and its budget against the accepted policy.
 
-    The policy is taken from a state folder by itself, for a bare ledger from --policy.
+    The policy is taken from a state folder by itself, for a bare ledger from --policy. All charges together are compared
+    with the limits of each policy; each charge with the terms of its own policy, where that one is given.
 
     Example: reticent audit verify copies/ledger.jsonl --policy copies/policy.json
     """
     from reticent.audit.verify import read_offer, verify
 
-    found = verify(place, policy=read_offer(policy_file) if policy_file else None)
+    found = verify(place, policies=[read_offer(file) for file in policy_files])
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else _verification(found))
     context.exit(0 if found.holds else 1)
 
@@ -73,18 +80,26 @@ def _verification(found: "Verification") -> str:
         f"charged    {found.charged} rounds",
         f"released   {found.released}",
         *(f"walls      {walls} ({charges} charges)" for walls, charges in found.walls),
-        f"policy     {found.policy[:16] + ', compared' if found.policy else 'none given, not compared'}",
-        *(f"limit      {limit:<8.4g} {unit} level, at delta {found.delta:g}" for unit, limit in found.limits),
+        *([] if found.policies else ["policy     none given, not compared"]),
+        *(line for one in found.policies for line in _compared(one)),
         *(
             f"epsilon    {one.epsilon:<8.4g} {one.unit} level, {one.adjacency}, against: {one.adversary}; {one.note}"
             for one in found.guarantees()
         ),
     ]
+    lines.extend(f"note       {note}" for note in found.notes)
     if found.torn_bytes:
         lines.append(
             f"note       {found.torn_bytes} bytes after the last entry: an append that never returned, or a copy cut off"
         )
     return _printed(lines, found.findings)
+
+
+def _compared(one: "Compared") -> list[str]:
+    return [
+        f"policy     {one.policy[:16]}, compared: the terms of {one.charges} charges, the limits with all charges together",
+        *(f"limit      {limit:<8.4g} {unit} level, at delta {one.delta:g}" for unit, limit in one.limits),
+    ]
 
 
 def _reconciliation(found: "Reconciliation") -> str:

@@ -7,11 +7,14 @@ credentials. So the SuperLink listens on loopback, and devices reach this proces
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import resource
 import ssl
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -60,8 +63,10 @@ RESPONSE_HEADERS: Final = (b"content-type", b"flwr-version-incompatibility-messa
 BODY_LIMIT_BYTES: Final = 8 * 1024 * 1024  # arrays travel in chunks of 5 MiB
 UPSTREAM_TIMEOUT_S: Final = 25.0  # below the 30 s after which a device gives up
 BODY_TIMEOUT_S: Final = 25.0
-SIMULTANEOUS: Final = 64  # requests being read or forwarded; each may hold a body and a reply of 8 MiB in memory
-CONNECTIONS: Final = 4096
+SIMULTANEOUS: Final = 64  # slots; a request that holds one may hold a body and a reply of 8 MiB in memory
+FROM_ONE_PEER: Final = 16  # slots; so one address never closes the door for the others
+SMALL_BYTES: Final = 64 * 1024  # of a body may be read before a slot is taken: what is idle takes none
+CONNECTIONS: Final = 4096  # half of them at most from one address
 
 _log = logging.getLogger("reticent.gateway")
 
@@ -73,6 +78,7 @@ def create_app(
     upstream_timeout_s: float = UPSTREAM_TIMEOUT_S,
     body_timeout_s: float = BODY_TIMEOUT_S,
     simultaneous: int = SIMULTANEOUS,
+    from_one_peer: int = FROM_ONE_PEER,
 ) -> Starlette:
     """The gateway as an ASGI application.
 
@@ -80,7 +86,7 @@ def create_app(
     Answers of its own: 400 doubled header, 404 not one of the nine calls, 405 not POST, 408 body too slow, 413 body too
     large, 502 no SuperLink, 503 too busy (devices try again), 504 SuperLink too slow.
     """
-    free = asyncio.Semaphore(simultaneous)
+    held: Counter[str] = Counter()  # slots by peer; without the peers that hold none
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[Mapping[str, httpx.AsyncHTTPTransport]]:
@@ -89,6 +95,11 @@ def create_app(
         async with httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=limits) as transport:
             yield {"transport": transport}
 
+    def give_back(peer: str) -> None:
+        held[peer] -= 1
+        if not held[peer]:
+            del held[peer]
+
     async def forward(request: Request) -> Response:
         call = _PATHS.get(request.scope["raw_path"])
         if call is None or request.scope["query_string"]:
@@ -96,20 +107,26 @@ def create_app(
         sent = _chosen(request.headers.raw, REQUEST_HEADERS)
         if sent is None:
             return Response(status_code=400)
-        busy = free.locked()
-        async with contextlib.AsyncExitStack() as slot:
-            if not busy:
-                await slot.enter_async_context(free)
+        peer = origin(request.client.host if request.client else "")
+        with contextlib.ExitStack() as slot:
+
+            def take() -> bool:
+                if held.total() >= simultaneous or held[peer] >= from_one_peer:
+                    return False
+                held[peer] += 1
+                slot.callback(give_back, peer)
+                return True
+
             try:
                 async with asyncio.timeout(body_timeout_s):
-                    body = await _read(request, keep=not busy)
+                    body = await _read(request, take)
             except TimeoutError:
                 return Response(status_code=408, headers={"connection": "close"})
             except ClientDisconnect:
                 return Response(status_code=400)
-            if busy:
+            if body is Refusal.BUSY:
                 return Response(status_code=503, headers={"retry-after": "1"})
-            if body is None:
+            if body is Refusal.TOO_LARGE:
                 return Response(status_code=413, headers={"connection": "close"})
             onward = httpx.Request(
                 "POST",
@@ -142,29 +159,69 @@ def _chosen(headers: list[tuple[bytes, bytes]], names: tuple[bytes, ...]) -> lis
     return chosen if len({name for name, _ in chosen}) == len(chosen) else None
 
 
-async def _read(request: Request, *, keep: bool) -> bytes | None:
-    """The whole body; None if it isn't kept or is larger than the limit, whatever its Content-Length says.
+class Refusal(Enum):
+    """Why a body was not kept."""
 
+    BUSY = 503
+    TOO_LARGE = 413
+
+
+async def _read(request: Request, take: Callable[[], bool]) -> bytes | Refusal:
+    """The whole body, or why it isn't kept; its own size counts, whatever its Content-Length says.
+
+    take: takes the request's slot, if it may have one. It is asked once: when the body is complete, or when what has come
+    is no longer small. So memory is bounded by the slots and by SMALL_BYTES a connection, and waiting for a body that does
+    not come holds no slot, or one of the few of its peer.
     Up to twice the limit is read and dropped, so that an honest sender is still there to see the answer.
     """
-    body, size = bytearray(), 0
+    body, size, taken = bytearray(), 0, False
+    refusal: Refusal | None = None
     async for chunk in request.stream():
         size += len(chunk)
-        keep = keep and size <= BODY_LIMIT_BYTES
-        if keep:
+        if refusal is None and size > BODY_LIMIT_BYTES:
+            refusal = Refusal.TOO_LARGE
+        elif refusal is None and size > SMALL_BYTES and not taken:
+            taken = take()
+            refusal = None if taken else Refusal.BUSY
+        if refusal is None:
             body += chunk
         else:
             body.clear()
         if size > 2 * BODY_LIMIT_BYTES:
             break
-    return bytes(body) if keep else None
+    if refusal is None and not taken and not take():
+        refusal = Refusal.BUSY
+    return refusal or bytes(body)
+
+
+def origin(host: str) -> str:
+    """Who counts as one peer: an IPv4 address, or the 64 bits of an IPv6 address that its owner does not choose."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address, 64), strict=False))
 
 
 class _Protocol(H11Protocol):
-    """Hangs up on a peer that still sends a body after it was answered.
+    """Hangs up on a peer that still sends a body after it was answered, or that has half of all connections already.
 
-    uvicorn closes such a connection politely, which lets the peer send for 30 s more into memory that nothing bounds.
+    uvicorn closes the first politely, which lets the peer send for 30 s more into memory that nothing bounds. And it waits
+    for ever for the first request of a connection: only a cap for each peer keeps idle ones from filling the house.
     """
+
+    peer = ""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.peer = origin(self.client[0] if self.client else "")
+        most = (self.limit_concurrency or CONNECTIONS) // 2
+        if sum(getattr(one, "peer", None) == self.peer for one in self.connections) > most:
+            transport.abort()
 
     def on_response_complete(self) -> None:
         if self.cycle.more_body:
