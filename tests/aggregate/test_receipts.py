@@ -1,4 +1,4 @@
-"""The receipt index: heads only rise, and a receipt that was given is never forgotten."""
+"""The receipt index: heads of a plan only rise, and a receipt that was given is never forgotten."""
 
 import errno
 import os
@@ -81,6 +81,40 @@ def test_a_ledger_with_another_past_is_refused_and_named_even_after_a_restart(pa
                 index.counter_sign(shown)
             assert index.last("ab" * 16) == last
     assert path.read_bytes() == before
+
+
+def test_a_plan_that_is_asked_again_after_another_gets_its_receipt_and_the_last_one_stays(path):
+    """Plan A was joined at entry 2 and the answer was lost; plan B came at entry 5; then A was asked again."""
+    other = "0a" * 32
+    with ReceiptIndex(path, KEY) as index:
+        newest = index.counter_sign(a_head(5))
+        again = index.counter_sign(a_head(2, plan_id=other))
+        assert index.last("ab" * 16) == newest
+        assert index.counter_sign(a_head(2, plan_id=other)) == again
+        assert index.paid_at("ab" * 16, plan_id=other, round=0) == 2
+    with ReceiptIndex(path, KEY) as index:
+        assert index.last("ab" * 16) == newest
+        assert index.counter_sign(a_head(2, plan_id=other)) == again
+        index.counter_sign(a_head(8, plan_id=other, round=1))
+
+
+@pytest.mark.parametrize(
+    ("shown", "says"),
+    [
+        (a_head(5, plan_id="0a" * 32, head="00" * 32), "forked"),  # known from the other plan
+        (a_head(2, plan_id="0a" * 32, head="00" * 32), "forked"),  # known although lower
+        (a_head(5, plan_id="0a" * 32, round=1), "for another round"),
+        (a_head(1, plan_id="0a" * 32, round=1), "restored or rolled back"),  # below what this plan has shown
+        (a_head(4, round=1), "restored or rolled back"),
+    ],
+)
+def test_a_restored_ledger_is_refused_and_named_after_two_plans_too(path, shown, says):
+    with ReceiptIndex(path, KEY) as index:
+        index.counter_sign(a_head(5))
+        index.counter_sign(a_head(2, plan_id="0a" * 32))
+    for _ in range(2):
+        with ReceiptIndex(path, KEY) as index, pytest.raises(IntegrityError, match=f"device {'ab' * 16} .*{says}"):
+            index.counter_sign(shown)
 
 
 def test_devices_don_t_touch_each_other(path):

@@ -315,6 +315,34 @@ def test_a_device_with_another_past_is_refused_and_named(tmp_path, changes):
     assert world.devices[3].asked == [("query.join", 0), ("train", 0), ("query.join", 1), ("query.join", 2)]
 
 
+def test_a_device_whose_answer_was_lost_goes_on_with_its_plan_after_another(tmp_path):
+    """Plan A reached nobody in the end, plan B was run, A is started again: the entry that paid for A is a lower one."""
+    lost = {"answer": True}
+
+    def second_plan_later(device, genuine, message):
+        request = request_of(message)
+        if request.plan.id == second.signed.id:
+            return device.joins(request, index=100 + request.round, head=digest(b"B%d" % request.round))
+        return Error(0, "") if lost["answer"] and device is devices[3] else genuine
+
+    def recorded(device, genuine, message):
+        request = request_of(message)
+        return device.releases(request, index=200) if request.plan.id == second.signed.id else genuine
+
+    devices = [ScriptedDevice(number, join=second_plan_later, train=recorded) for number in range(100, 104)]
+    first = World(tmp_path, devices, plan=a_plan(min_cohort=4))
+    second = World(tmp_path, devices, plan=a_plan(rounds=1), receipt_key=first.receipt_key)
+    with pytest.raises(RoundAborted):
+        first.run()
+    second.run()
+    lost["answer"] = False
+    weights = first.run()
+    np.testing.assert_array_equal(weights, expected(first, [devices] * 3))
+    assert [line["joined"] for line in first.lines()[1:]] == [3, 4, 4, 4]
+    assert all(not line.get("incidents") for line in first.lines() + second.lines())
+    assert json.loads(devices[3].last_receipts[-1].body)["index"] == 100
+
+
 def test_a_round_waits_for_the_smallest_cohort_to_connect(tmp_path):
     world = World(tmp_path, honest(3), pace=replace(QUICK, connect_s=60))
     world.grid.listed = {100}

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from reticent.cli import main
+from tests.records.samples import offer, policy
 
 
 def called(capsys, *arguments):
@@ -30,6 +31,18 @@ def test_verify_lists_every_finding_and_ends_with_1(world, capsys):
     assert "FOUND      " in out
     assert "entry 8 of the ledger" in out
     assert out.splitlines()[-1] == "DOES NOT HOLD: 1 found"
+
+
+def test_verify_takes_several_policies_and_says_what_it_did_not_compare(world, capsys, tmp_path):
+    other = tmp_path / "other.json"
+    other.write_bytes(offer(policy(max_rounds=10)).to_bytes())
+    arguments = ("audit", "verify", world.device(0).ledger, "--policy", other)
+    code, out, _ = called(capsys, *arguments)
+    assert code == 1
+    assert "note       2 of 2 charges are under other policies and were NOT compared with their terms" in out
+    _, out, _ = called(capsys, *arguments, "--policy", world.server.policy)
+    assert "NOT compared" not in out
+    assert out.count("policy     ") == 2
 
 
 def test_verify_prints_json(world, capsys):

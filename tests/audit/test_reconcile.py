@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from reticent.audit.reconcile import reconcile
+from reticent.audit.reconcile import DISAGREE, reconcile
 from reticent.errors import NewerFormatError, StateError
 from reticent.records.canonical import canonical, digest
 from reticent.records.entries import Charge, Receipted, Released
@@ -91,20 +91,38 @@ def test_a_ledger_restored_from_an_older_copy_is_found(world):
     old = path.read_bytes()
     world.play(1, 2)
     path.write_bytes(old)
-    assert found(world) == {(BEN, "restored"), (BEN, "uncharged"), (BEN, "unrecorded")}
-    assert f"{BEN}: its ledger ends at entry 7, and the server counter-signed entry 8" in str(
+    assert found(world) == {(DISAGREE, "beyond-ledger"), (BEN, "uncharged"), (BEN, "unrecorded")}
+    assert f"the ledger of device {BEN} ends at entry 7, and the server counter-signed entry 8" in str(
         [str(one) for one in run(world).findings]
     )
 
 
-def test_a_ledger_restored_and_used_again_is_found_as_forked(world):
+@pytest.mark.parametrize("claim", [{"index": 99}, {"head": "0" * 64}, {"round": 9}, {"index": 7, "head": "0" * 64}])
+def test_a_receipt_that_the_server_made_up_accuses_no_device(world, claim):
+    line = sign_receipt(_receipt(world, **claim), RECEIPTS).to_bytes() + b"\n"
+    world.server.receipts.write_bytes(world.server.receipts.read_bytes() + line)
+    findings = run(world).findings
+    assert {one.subject for one in findings} == {DISAGREE}
+    assert all(f"device {ANNA}" in one.sentence for one in findings)
+    if "round" not in claim:
+        assert all("or the server signed a head that the device never showed" in one.sentence for one in findings)
+
+
+def test_a_receipt_without_a_ledger_is_told_as_what_the_server_holds(world):
+    for reply in world.replies().glob(f"*-{EVE}.reply"):
+        reply.unlink()
+    (one,) = run(world, world.places()[:2]).findings
+    assert one.sentence == "the server holds 2 heads and 0 replies of it, and no ledger of it was given"
+
+
+def test_a_ledger_restored_and_used_again_is_found_as_another_past(world):
     path = world.device(1).ledger
     old = path.read_bytes()
     world.play(1, 2)
     path.write_bytes(old)
     with world.ledger(1) as ledger:
         ledger.append(charge(3))
-    assert (BEN, "forked") in found(world)
+    assert (DISAGREE, "other-head") in found(world)
 
 
 def test_every_shortening_below_the_newest_counter_signed_head_is_found(world):
@@ -112,7 +130,7 @@ def test_every_shortening_below_the_newest_counter_signed_head_is_found(world):
     lines = path.read_bytes().splitlines(keepends=True)
     for length in range(1, 6):
         path.write_bytes(b"".join(lines[:length]))
-        assert (EVE, "restored") in found(world)
+        assert (DISAGREE, "beyond-ledger") in found(world)
     path.write_bytes(b"".join(lines[:7]))  # hides the last release, but the server holds the reply
     assert (EVE, "unrecorded") in found(world)
 
@@ -191,9 +209,9 @@ def _receipt(world, **changes):
 @pytest.mark.parametrize(
     ("change", "by", "kind"),
     [
-        ({"index": 99}, RECEIPTS, "restored"),
-        ({"head": "0" * 64}, RECEIPTS, "forked"),
-        ({"index": 7, "head": "0" * 64}, RECEIPTS, "forked"),
+        ({"index": 99}, RECEIPTS, "beyond-ledger"),
+        ({"head": "0" * 64}, RECEIPTS, "two-heads"),
+        ({"index": 7, "head": "0" * 64}, RECEIPTS, "other-head"),
         ({"round": 9}, RECEIPTS, "receipt"),
         ({"weights_hash": "0" * 64}, RECEIPTS, "receipt"),
         ({}, OTHER, "receipt"),
@@ -202,7 +220,7 @@ def _receipt(world, **changes):
 def test_a_receipt_for_something_else_than_the_ledger_holds_is_found(world, change, by, kind):
     line = sign_receipt(_receipt(world, **change), by).to_bytes() + b"\n"
     world.server.receipts.write_bytes(world.server.receipts.read_bytes() + line)
-    assert (ANNA, kind) in found(world)
+    assert (DISAGREE, kind) in found(world)
 
 
 def test_a_receipt_line_that_does_not_verify_is_found_by_its_number(world):

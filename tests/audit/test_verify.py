@@ -43,20 +43,21 @@ def kinds(found):
 
 
 def test_an_ordinary_ledger_holds_and_its_figures_are_told(path):
-    found = verify(path, policy=OFFER)
+    found = verify(path, policies=[OFFER])
     assert found.holds
     assert (found.device, found.entries, found.consents) == (DEVICE.public.device_id, 8, 1)
     assert (found.charged, found.receipted, found.released, found.witnessed) == (2, 2, 2, 6)
-    assert found.policy == OFFER.hash
+    assert [(one.policy, one.charges) for one in found.policies] == [(OFFER.hash, 2)]
+    assert found.notes == ()
     assert found.delta == policy().delta
     assert found.events == plan().events() * 2
     assert found.walls == (("filesystem: landlock, network: namespace", 2),)
 
 
 def test_a_state_folder_brings_its_own_policy_and_a_bare_ledger_none(world, path):
-    assert verify(world.device(0).root).policy == OFFER.hash
+    assert [one.policy for one in verify(world.device(0).root).policies] == [OFFER.hash]
     bare = verify(path)
-    assert bare.policy is None
+    assert bare.policies == ()
     assert bare.holds
 
 
@@ -98,7 +99,7 @@ def test_a_changed_entry_is_found_by_its_number(path, line):
     lines = path.read_bytes().splitlines(keepends=True)
     lines[line] = lines[line].replace(b'"previous":"', b'"previous":"f', 1)
     path.write_bytes(b"".join(lines))
-    found = verify(path, policy=OFFER)
+    found = verify(path, policies=[OFFER])
     assert kinds(found)[0] == "broken"
     assert f"entry {line} of the ledger" in found.findings[0].sentence
     assert found.entries == line
@@ -143,41 +144,41 @@ def test_a_folder_with_a_copied_ledger_will_do(tmp_path, path):
     ],
 )
 def test_a_charge_beyond_the_accepted_terms_is_found(path, change, said):
-    found = verify(write(path, charge(events=plan(**change).events())), policy=OFFER)
+    found = verify(write(path, charge(events=plan(**change).events())), policies=[OFFER])
     assert "terms" in kinds(found)
     assert any(re.search(f"entry 2 charged {said}", one.sentence) for one in found.findings)
 
 
 def test_a_policy_that_was_never_accepted_is_found(path):
     other = offer(policy(max_rounds=10))
-    found = verify(path, policy=other)
+    found = verify(path, policies=[other])
     assert kinds(found) == ["policy"]
     assert "never accepted" in found.findings[0].sentence
 
 
 def test_a_policy_whose_signature_does_not_verify_is_found(path):
     signed = dataclasses.replace(OFFER.policy, signature="0" * 128)
-    found = verify(path, policy=dataclasses.replace(OFFER, policy=signed))
+    found = verify(path, policies=[dataclasses.replace(OFFER, policy=signed)])
     assert kinds(found) == ["policy"]
-    assert found.policy is None
+    assert found.policies == ()
 
 
 def test_a_consent_that_names_other_keys_than_its_policy_is_found(path):
     body = consent().model_copy(update={"operator_key": OTHER.public.hex})
     path.write_bytes(forged(as_entry(body)))
-    assert "names other keys" in verify(path, policy=OFFER).findings[0].sentence
+    assert "names other keys" in verify(path, policies=[OFFER]).findings[0].sentence
     path.write_bytes(forged(as_entry(consent(receipt_key=OTHER))))
-    assert "names other keys" in verify(path, policy=OFFER).findings[0].sentence
+    assert "names other keys" in verify(path, policies=[OFFER]).findings[0].sentence
 
 
 def test_the_charge_that_passed_the_budget_is_found_by_its_number(path):
     terms = offer(policy(epsilon_employee=4.0, epsilon_example=100.0))
     charges = [charge(number, policy_hash=terms.hash) for number in range(40)]
-    found = verify(write(path, *charges, terms=terms), policy=terms)
+    found = verify(write(path, *charges, terms=terms), policies=[terms])
     assert kinds(found) == ["budget"]
     number = int(found.findings[0].sentence.split(" is charge number ")[1].split()[0])
-    assert verify(write(path, *charges[: number - 1], terms=terms), policy=terms).holds
-    assert not verify(write(path, *charges[:number], terms=terms), policy=terms).holds
+    assert verify(write(path, *charges[: number - 1], terms=terms), policies=[terms]).holds
+    assert not verify(write(path, *charges[:number], terms=terms), policies=[terms]).holds
 
 
 def test_charges_under_an_earlier_policy_count_in_the_budget_of_the_later(path):
@@ -186,12 +187,69 @@ def test_charges_under_an_earlier_policy_count_in_the_budget_of_the_later(path):
     entries += [as_entry(charge(number, policy_hash=earlier.hash)) for number in range(20)]
     entries += [as_entry(consent(later)), as_entry(charge(20, policy_hash=later.hash))]
     path.write_bytes(forged(*entries))
-    assert verify(path, policy=earlier).holds
-    assert kinds(verify(path, policy=later)) == ["budget"]
+    assert verify(path, policies=[earlier]).holds
+    assert kinds(verify(path, policies=[later])) == ["budget"]
+
+
+STRICT, LOOSE = (
+    offer(policy(epsilon_employee=8.0)),
+    offer(policy(epsilon_employee=1e5, epsilon_example=1e6, min_noise_multiplier=0.01)),
+)
+
+
+def under_both(path):
+    """One charge under the strict policy, five of hardly any noise under a loose one, then the strict one again."""
+    reckless = plan(release__noise_multiplier=0.05).events()
+    entries = [as_entry(consent(STRICT)), as_entry(charge(0, policy_hash=STRICT.hash)), as_entry(consent(LOOSE))]
+    entries += [as_entry(charge(number, policy_hash=LOOSE.hash, events=reckless)) for number in range(1, 6)]
+    path.write_bytes(forged(*entries, as_entry(consent(STRICT))))
+    return path
+
+
+def test_the_total_of_all_charges_is_compared_with_the_limits_whatever_policy_they_were_made_under(path):
+    found = verify(under_both(path), policies=[STRICT])
+    assert "budget" in kinds(found)
+    sentence = found.findings[0].sentence
+    assert "all 6 charges together exceed the employee limit of epsilon 8 (at delta 1e-06) in policy" in sentence
+    assert "5 of them are under other policies" in sentence
+    assert "0 charges are under this policy, so other limits may have been in force" in sentence
+
+
+def test_a_charge_that_this_policy_had_to_refuse_is_told_apart(path):
+    reckless = plan(release__noise_multiplier=0.05).events()
+    entries = [as_entry(consent(LOOSE)), as_entry(charge(0, policy_hash=LOOSE.hash, events=reckless))]
+    path.write_bytes(forged(*entries, as_entry(consent(STRICT)), as_entry(charge(1, policy_hash=STRICT.hash))))
+    (finding,) = [one for one in verify(path, policies=[STRICT]).findings if "employee" in one.sentence]
+    assert "1 charges are under this policy, and the device had to refuse them" in finding.sentence
+
+
+def test_charges_under_other_policies_are_counted_and_said_not_to_be_compared(path):
+    note = "5 of 6 charges are under other policies and were NOT compared with their terms"
+    assert verify(under_both(path), policies=[STRICT]).notes == (note,)
+    assert verify(path, policies=[LOOSE]).notes == (note.replace("5 of", "1 of"),)
+
+
+def test_charges_under_each_given_policy_are_compared_with_its_terms(path):
+    reckless = plan(release__noise_multiplier=0.001).events()
+    entries = [as_entry(consent(STRICT)), as_entry(charge(0, policy_hash=STRICT.hash)), as_entry(consent(LOOSE))]
+    path.write_bytes(forged(*entries, as_entry(charge(1, policy_hash=LOOSE.hash, events=reckless))))
+    found = verify(path, policies=[STRICT, LOOSE, LOOSE])
+    assert found.notes == ()
+    assert [(one.policy, one.charges) for one in found.policies] == [(STRICT.hash, 1), (LOOSE.hash, 1)]
+    assert any(
+        f"entry 4 charged release.noise_multiplier 0.001; policy {LOOSE.hash[:16]}" in str(one)
+        for one in found.findings
+    )
+    assert "terms" not in kinds(verify(path, policies=[STRICT]))
+
+
+def test_a_policy_that_was_never_accepted_still_has_its_limits_compared_with_the_total(path):
+    under_both(path)
+    assert {"policy", "budget"} <= set(kinds(verify(path, policies=[offer(policy(max_rounds=10))])))
 
 
 def test_a_ledger_without_charges_claims_nothing(path):
-    found = verify(write(path), policy=OFFER)
+    found = verify(write(path), policies=[OFFER])
     assert found.holds
     assert found.guarantees() == ()
 

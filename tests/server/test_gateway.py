@@ -59,6 +59,12 @@ class Door:
     trust: ssl.SSLContext
     client: httpx.Client
 
+    def connected(self, *, source="127.0.0.1"):
+        plain = socket.create_connection(("127.0.0.1", self.port), source_address=(source, 0))
+        tls = self.trust.wrap_socket(plain, server_hostname="127.0.0.1")
+        tls.settimeout(10)
+        return tls
+
     def raw(self, request):
         """The first line of the answer to these exact bytes, and what follows."""
         with (
@@ -75,7 +81,7 @@ class Door:
 
 
 @contextlib.contextmanager
-def opened(folder, **limits):
+def opened(folder, connections=gateway.CONNECTIONS, **limits):
     upstream = Upstream()
     issued = issue(["127.0.0.1"], now=datetime.datetime.now(datetime.UTC))
     for name, data in (("ca", issued.ca_certificate), ("crt", issued.certificate), ("key", issued.key)):
@@ -86,7 +92,8 @@ def opened(folder, **limits):
     with contextlib.ExitStack() as stack:
         port = stack.enter_context(running(gateway.configuration(behind, host="127.0.0.1", port=0, **tls)))
         app = gateway.create_app(upstream=f"https://127.0.0.1:{port}", verify=believed, **limits)
-        port = stack.enter_context(running(gateway.configuration(app, host="127.0.0.1", port=0, **tls)))
+        front = gateway.configuration(app, host="127.0.0.1", port=0, connections=connections, **tls)
+        port = stack.enter_context(running(front))
         stack.callback(upstream.release.set)
         client = httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=believed, trust_env=False, timeout=20)
         yield Door(port, upstream, believed, stack.enter_context(client))
@@ -301,6 +308,61 @@ def test_more_requests_at_once_than_allowed_are_503(tmp_path):
             thread.join()
         assert answers == [200, 200]
         assert door.client.post("/v1/fleet/get-run", content=b"again").status_code == 200
+
+
+def upload(size, body=b""):
+    return b"POST /v1/fleet/push-object HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size + body
+
+
+def test_requests_whose_body_does_not_come_take_no_slot(tmp_path):
+    with opened(tmp_path, simultaneous=2) as door, contextlib.ExitStack() as idle:
+        for _ in range(2):
+            tls = idle.enter_context(door.connected())
+            tls.sendall(upload(100).replace(b"\r\n\r\n", b"\r\nexpect: 100-continue\r\n\r\n"))
+            assert tls.recv(100).startswith(b"HTTP/1.1 100")  # the gateway waits for the body now
+        assert door.client.post("/v1/fleet/get-run", content=b"x").status_code == 200
+
+
+def test_one_address_holds_its_own_share_of_the_slots_and_gets_503_beyond_it(tmp_path):
+    elsewhere = "127.0.0.2"
+    with opened(tmp_path, simultaneous=4, from_one_peer=2) as door, contextlib.ExitStack() as held:
+        for _ in range(8):  # large bodies that never end; as soon as one is refused, the share is taken
+            tls = held.enter_context(door.connected(source=elsewhere))
+            tls.sendall(upload(1 * MIB, bytes(MIB - 1)))
+        transport = httpx.HTTPTransport(verify=door.trust, local_address=elsewhere)
+        with httpx.Client(transport=transport, base_url=door.client.base_url, timeout=20) as neighbour:
+            while neighbour.post("/v1/fleet/get-run", content=b"x").status_code != 503:
+                pass
+            assert door.client.post("/v1/fleet/get-run", content=b"x").status_code == 200
+            assert door.client.post("/v1/fleet/push-object", content=bytes(MIB)).status_code == 200
+            held.close()
+            while neighbour.post("/v1/fleet/get-run", content=b"x").status_code != 200:
+                pass  # slots come back
+
+
+def test_one_address_can_not_take_all_connections(tmp_path):
+    with opened(tmp_path, connections=8) as door, contextlib.ExitStack() as idle:
+        waiting = [idle.enter_context(door.connected(source="127.0.0.2")) for _ in range(8)]
+        for tls in waiting[4:]:  # half of them at most from one address; the others are hung up on
+            try:
+                assert tls.recv(1) == b""
+            except (ConnectionError, ssl.SSLError):
+                pass
+        assert door.client.post("/v1/fleet/get-run", content=b"x").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::ffff:ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%eth0", "fe80::2", True),
+    ],
+)
+def test_a_peer_is_an_ipv4_address_or_the_network_of_an_ipv6_address(one, other, same):
+    assert (gateway.origin(one) == gateway.origin(other)) is same
 
 
 def test_a_client_with_older_tls_is_refused(door):
