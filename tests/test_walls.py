@@ -531,6 +531,61 @@ def test_the_courier_connects_to_one_port_and_serves_none(state: Path) -> None:
             assert seen["uring"] == "ENOSYS"
 
 
+@needs_landlock
+def test_the_courier_passes_its_port_by_no_other_protocol_and_watches_no_folder(state: Path) -> None:
+    """Multipath TCP and TCP Fast Open evade Landlock's rule about ports; inotify and utime its rule about folders."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as gateway, socket.create_server(("127.0.0.1", 0)) as other:
+        code = """
+            FAST_OPEN, address = 0x20000000, ("127.0.0.1", int(os.environ["OTHER"]))
+            def fresh(call):
+                with socket.socket() as made:
+                    call(made)
+            allowed = socket.create_connection(("127.0.0.1", int(os.environ["PORT"])))
+            told(
+                multipath=raw("socket", 2, 1, 262),
+                fast_sendto=tried(fresh, lambda made: made.sendto(b"x", FAST_OPEN, address)),
+                fast_sendmsg=tried(fresh, lambda made: made.sendmsg([b"x"], [], FAST_OPEN, address)),
+                sends=[tried(allowed.send, b"x"), tried(allowed.sendmsg, [b"x"])],
+                watch=raw("inotify_add_watch", LIBC.inotify_init1(0), str(root / "keeper").encode(), 0xFFF),
+                touch=raw("utimensat", -100, str(root / "keeper/ledger.jsonl").encode(), None, 0),
+            )
+        """
+        ports = {"PORT": str(gateway.getsockname()[1]), "OTHER": str(other.getsockname()[1])}
+        other.settimeout(0.2)
+        seen = native_only(code, state, **ports)
+        assert seen["multipath"] == "EACCES"
+        assert (seen["fast_sendto"], seen["fast_sendmsg"]) == ("PermissionError", "PermissionError")
+        assert seen["sends"] == ["DONE", "DONE"]
+        assert (seen["watch"], seen["touch"]) == ("EPERM", "EPERM")
+        with pytest.raises(TimeoutError):
+            other.accept()
+
+
+@pytest.mark.parametrize("side", ["keeper", "courier"])
+def test_no_side_types_into_the_terminal_that_it_was_started_from(side: str, state: Path) -> None:
+    """TIOCSTI would hand a command to the person's shell, outside every wall."""
+    code = """
+        import fcntl, pty, termios
+        pid, terminal = pty.fork()
+        if pid == 0:  # has the pty as its terminal
+            walled()
+            typed = [tried(fcntl.ioctl, 0, request, b"x") for request in (termios.TIOCSTI, termios.TIOCLINUX)]
+            os.write(1, json.dumps({"typed": typed, "size": tried(os.get_terminal_size, 0)}).encode() + b"\\n")
+            os._exit(0)
+        said = b""
+        while not said.endswith(b"\\n"):
+            said += os.read(terminal, 4096)
+        os.waitpid(pid, 0)
+        print(said.decode().strip())
+    """
+    keeper = "def walled():\n    keeper_wall()\n"
+    courier = "def walled():\n" + textwrap.indent(CONFINED, "    ")
+    seen = inside((keeper if side == "keeper" else courier) + textwrap.dedent(code), state)
+    assert seen == {"typed": ["PermissionError", "PermissionError"], "size": "DONE"}
+
+
 def test_host_names_are_looked_up_only_where_that_was_asked_for(state: Path) -> None:
     code = """
         wall = courier_wall(hidden=root / "keeper", readable=(), writable=(), ports=(9, 53))
