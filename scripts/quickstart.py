@@ -28,7 +28,8 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the folder to look at")
     parser.add_argument("--json", action="store_true", help="print the table as JSON too")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="reticent-quickstart-"))
     try:

@@ -97,7 +97,7 @@ def _vault() -> Finding:
     from reticent.capture.vault import Vault
 
     with tempfile.TemporaryDirectory() as folder, Vault.create(Path(folder) / "vault.db", key=os.urandom(32)) as vault:
-        return Finding("vault", "works", f"SQLCipher opens a new vault of {vault.count()} actions")
+        return Finding("vault", "works", f"SQLCipher makes and opens a vault of {vault.count()} sessions")
 
 
 def _vault_key() -> Finding:

@@ -24,12 +24,12 @@ PR_SET_PDEATHSIG = 1
 
 
 def stop_flag() -> Callable[[], bool]:
-    """Ask the returned function whether SIGTERM or SIGINT has come.
+    """Ask the returned function whether SIGTERM, SIGINT or SIGHUP has come.
 
     The handlers only note it: setting a threading.Event there can deadlock with the wait that it interrupts.
     """
     came: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: came.append(number))
     return lambda: bool(came)
 
