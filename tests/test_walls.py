@@ -106,9 +106,29 @@ def test_the_courier_s_filter_lets_threads_start_and_nothing_else(machine: str) 
         assert verdict("socket", domain, kind) == "refused"
     assert verdict("tgkill", 77) == "allowed"
     assert verdict("tgkill", 78) == "refused"
+    assert verdict("socket", 2, 1, 6) == "allowed"
+    for protocol in (17, 132, 256, 262):  # UDP's, SCTP, SMC, MPTCP
+        assert verdict("socket", 2, 1, protocol) == verdict("socket", 10, 1, protocol) == "refused"
+    for call, *before in (("sendto", 3, 0, 0), ("sendmsg", 3, 0), ("sendmmsg", 3, 0, 0)):
+        assert verdict(str(call), *map(int, before), 0x4000) == "allowed"  # MSG_NOSIGNAL
+        assert verdict(str(call), *map(int, before), 0x20004000) == "refused"  # and MSG_FASTOPEN
+    for name in ("inotify_add_watch", "fanotify_init", "utimensat"):
+        assert verdict(name) == "refused"
     for name in ("execve", "execveat", "ptrace", "process_vm_readv", "io_uring_setup", "bind", "fchmodat", "linkat"):
         assert verdict(name) == "refused"
     assert verdict("getsockopt") == verdict("landlock_add_rule") == "allowed"
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_both_filters_refuse_typing_into_a_terminal_and_no_other_ioctl(machine: str) -> None:
+    number = number_of("ioctl", machine)
+    assert number is not None
+    for rules in (keeper_rules(machine), courier_rules(machine, kinds=(1,), pid=77)):
+        program = assemble(machine, rules)
+        for request in (0x5412, 0x541C, 0x1_0000_5412):  # TIOCSTI, TIOCLINUX; the kernel takes the low 32 bits
+            assert _run_filter(program, MACHINES[machine], number, [0, request]) == 0x50000 | 1
+        for request in (0x5413, 0x5401, 0x541B):  # TIOCGWINSZ, TCGETS, FIONREAD
+            assert _run_filter(program, MACHINES[machine], number, [0, request]) == 0x7FFF0000
 
 
 def _run_filter(program: bytes, arch: int, number: int, arguments: list[int]) -> int:
@@ -561,6 +581,106 @@ def test_the_courier_passes_its_port_by_no_other_protocol_and_watches_no_folder(
         assert (seen["watch"], seen["touch"]) == ("EPERM", "EPERM")
         with pytest.raises(TimeoutError):
             other.accept()
+
+
+@needs_landlock
+def test_the_courier_reaches_no_other_port_through_mptcp(state: Path) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        code = """
+            def connect():
+                with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262) as made:
+                    made.connect(("127.0.0.1", int(os.environ["OTHER"])))
+            told(mptcp=tried(connect), made=[raw("socket", family, 1, 262) for family in (2, 10)])
+        """
+        seen = native_only(code, state, OTHER=str(other.getsockname()[1]))
+        assert seen == {"mptcp": "PermissionError", "made": ["EACCES", "EACCES"]}
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            other.accept()
+
+
+@needs_landlock
+def test_the_courier_s_native_calls_reach_no_other_port_through_tcp_fast_open(state: Path) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        code = """
+            there = struct.pack("=H", 2) + struct.pack("!H", int(os.environ["OTHER"])) + bytes((127, 0, 0, 1)) + bytes(8)
+            held = ctypes.create_string_buffer(there, 16)
+            at = ctypes.addressof(held)
+            vector = (ctypes.c_size_t * 2)(at, 1)
+            header = struct.pack("@QI4xQQQQI4xI4x", at, 16, ctypes.addressof(vector), 1, 0, 0, 0, 0)
+            message = ctypes.create_string_buffer(header, len(header))
+            def sent(name, *arguments):
+                with socket.socket() as made:
+                    return raw(name, made.fileno(), *arguments)
+            told(
+                sendto=sent("sendto", b"x", 1, 0x20000000, held, 16),
+                sendmsg=sent("sendmsg", message, 0x20000000),
+                sendmmsg=sent("sendmmsg", message, 1, 0x20000000),
+            )
+        """
+        seen = native_only(code, state, OTHER=str(other.getsockname()[1]))
+        assert seen == {"sendto": "EACCES", "sendmsg": "EACCES", "sendmmsg": "EACCES"}
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            other.accept()
+
+
+def test_the_courier_watches_no_folder_through_inotify_or_fanotify(state: Path) -> None:
+    seen = confined(
+        """
+        watcher = LIBC.inotify_init1(0)
+        places = (root / "keeper", root / "keeper/ledger.jsonl", "/home", root / "spool/inbox")
+        told(
+            inotify=[raw("inotify_add_watch", watcher, os.fsencode(place), 0xFFF) for place in places],
+            fanotify=raw("fanotify_init", 0x200, 0),  # FAN_REPORT_FID, which needs no rights
+        )
+        """,
+        state,
+    )
+    assert seen == {"inotify": ["EPERM"] * 4, "fanotify": "EPERM"}
+
+
+def test_the_courier_changes_the_ledger_s_times_by_no_call(state: Path) -> None:
+    ledger = state / "keeper/ledger.jsonl"
+    os.utime(ledger, (1e9, 1e9))
+    seen = confined(
+        """
+        name = os.fsencode(root / "keeper/ledger.jsonl")
+        calls = dict(utimensat=(-100, name, 0, 0), utime=(name, 0), utimes=(name, 0), futimesat=(-100, name, 0))
+        here = {call: given for call, given in calls.items() if SYSCALLS[call][COLUMN] is not None}
+        told(python=tried(os.utime, name, (0, 0)), **{call: raw(call, *given) for call, given in here.items()})
+        """,
+        state,
+    )
+    assert seen.pop("python") == "PermissionError"
+    assert set(seen.values()) == {"EPERM"}
+    assert ledger.stat().st_mtime == 1e9
+
+
+def test_the_audit_hook_alone_keeps_the_courier_s_fast_open_to_its_port(state: Path) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as gateway, socket.create_server(("127.0.0.1", 0)) as other:
+        code = """
+            def fresh(call):
+                with socket.socket() as made:
+                    call(made)
+            there = ("127.0.0.1", int(os.environ["OTHER"]))
+            allowed = socket.create_connection(("127.0.0.1", int(os.environ["PORT"])))
+            told(
+                sendto=tried(fresh, lambda made: made.sendto(b"x", 0x20000000, there)),
+                sendmsg=tried(fresh, lambda made: made.sendmsg([b"x"], [], 0x20000000, there)),
+                sends=[tried(allowed.send, b"x"), tried(allowed.sendmsg, [b"x"])],
+            )
+        """
+        no_kernel = "from reticent.walls.kernel import Kernel\nKernel.here = classmethod(lambda cls: None)\n"
+        ports = {"PORT": str(gateway.getsockname()[1]), "OTHER": str(other.getsockname()[1])}
+        seen = inside(no_kernel + CONFINED + textwrap.dedent(code), state, **ports)
+        assert seen == {"sendto": "PermissionError", "sendmsg": "PermissionError", "sends": ["DONE", "DONE"]}
 
 
 @pytest.mark.parametrize("side", ["keeper", "courier"])

@@ -82,7 +82,7 @@ _TYPING: Final = (0x5412, 0x541C)  # TIOCSTI and TIOCLINUX type into a terminal 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A system call and what becomes of it: refused with `error`, unless an argument is as `only` says.
+    """A system call and what becomes of it: refused with `error`, unless its arguments are as `only` and `never` say.
 
     only: (argument's index, mask, allowed values of argument & mask), all of which must hold; the low 32 bits count,
     which is all that the kernel takes of these arguments. never: likewise, values of which none may hold; all else may.
@@ -174,7 +174,10 @@ def assemble(machine: str, rules: Sequence[Rule]) -> bytes:
 
 
 def _conditions(rule: Rule) -> list[bytes]:
-    """Refuse unless every argument is as it should be and none as it must not be. Ends in a return on every way, so the accumulator may change."""
+    """Refuse unless every argument is as it should be and none as it must not be.
+
+    Ends in a return on every way, so the accumulator may change.
+    """
     code = []
     for index, mask, allowed in rule.only:
         code += [_statement(_LOAD, _ARGUMENTS_AT + 8 * index), _statement(_AND, mask)]
