@@ -60,8 +60,11 @@ def main(arguments: list[str] | None = None) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.Abort:
-        click.echo("reticent: stopped; nothing was sent", err=True)
+        click.echo("reticent: stopped", err=True)
         return 130
+    except click.exceptions.NoArgsIsHelpError as asked:
+        click.echo(asked.format_message(), err=True)
+        return 2
     except click.ClickException as wrong:
         where = f" (see '{wrong.ctx.command_path} --help')" if isinstance(wrong, click.UsageError) and wrong.ctx else ""
         click.echo(f"reticent: {' '.join(wrong.format_message().split())}{where}", err=True)
