@@ -9,7 +9,7 @@ from io import BytesIO
 import pytest
 from flwr.cli.build import build_fab_from_disk
 
-from reticent.errors import FormatError, PolicyViolation, SettingError, SignatureError, StateError
+from reticent.errors import BudgetExhausted, FormatError, PolicyViolation, SettingError, SignatureError, StateError
 from reticent.records.keys import SigningKey
 from reticent.records.plan import sign_plan
 from reticent.server import plans, policies, run
@@ -35,6 +35,14 @@ def test_a_plan_that_devices_would_refuse_is_refused_before_anything_happens(ser
     with pytest.raises((PolicyViolation, SettingError)):
         run.submit(served.root, plan.model_copy(update=change))
     assert sorted(served.paths.runs.iterdir()) == before
+
+
+def test_a_plan_beyond_the_lifetime_budget_is_refused_before_anything_happens(served, plan, monkeypatch):
+    offer, policy = run.policies.current(served.paths)
+    tighter = policy.model_copy(update={"epsilon_employee": 0.5})
+    monkeypatch.setattr(run.policies, "current", lambda paths: (offer, tighter))
+    with pytest.raises(BudgetExhausted, match="employee"):
+        run.submit(served.root, plan)
 
 
 def test_too_little_noise_is_refused_before_anything_happens(served, plan):

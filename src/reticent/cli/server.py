@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from reticent.errors import PolicyViolation, SettingError
+from reticent.errors import Refused, SettingError
 
 FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -106,7 +106,7 @@ def run(folder: Path, draft: Path | None, resume: str | None, as_json: bool) -> 
     first = 0 if resume is None else runs.lines_so_far(folder, resume)
     try:
         plan_id = runs.submit_file(folder, draft) if draft is not None else runs.resume(folder, str(resume))
-    except PolicyViolation as refusal:
+    except Refused as refusal:
         raise SettingError(f"devices would refuse this: {refusal}") from None
 
     def show(line: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from reticent.errors import FormatError, InputError, StateError
 from reticent.model import catalogue
+from reticent.records.budget import check_budget
 from reticent.records.keys import SigningKey
 from reticent.records.plan import Plan, read_plan, sign_plan
 from reticent.records.policy import check_plan
@@ -64,12 +65,13 @@ class Outcome:
 def submit(root: Path, plan: Plan, *, now: Callable[[], float] = time.time) -> str:
     """Sign a plan and start its rounds; its plan id. Devices check the plan again; this only tells at once.
 
-    Raises: PolicyViolation where devices would refuse it, StateError where the server isn't running. Nothing was asked.
+    Raises: Refused where devices would refuse it, its rounds beyond a lifetime budget included; StateError where the server isn't running. Nothing was asked.
     """
     paths, _ = open_folder(root)
     _, policy = policies.current(paths)
     catalogue.check(plan.model, plan.trainable, plan.parameters)
     check_plan(plan, policy, round=plan.rounds - 1, now=int(now()))
+    check_budget((), plan.events() * plan.rounds, policy)
     _check_served(paths)
     return _hand_over(paths, sign_plan(plan, SigningKey.load(paths.operator_key)))
 
