@@ -42,12 +42,13 @@ def test_it_ends_in_an_audited_table_and_leaves_nothing_behind(tmp_path: Path) -
     assert not list(tmp_path.glob("reticent-quickstart-*"))
 
 
-def test_ctrl_c_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "a closed terminal"])
+def test_an_end_in_the_middle_leaves_no_process_and_no_folder(number: int, tmp_path: Path) -> None:
     child = start(folder=tmp_path)
     until(lambda: "device run" in (tmp_path / "said").read_text(), "the first device starts")
     begun = psutil.Process(child.pid).children(recursive=True)
     assert len(begun) > 3
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     assert child.wait(120) == 130
     gone, alive = psutil.wait_procs(begun, timeout=20)
     assert not alive, alive
