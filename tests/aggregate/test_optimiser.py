@@ -23,6 +23,15 @@ def test_velocity_keeps_nine_tenths_and_the_rate_falls_linearly():
     np.testing.assert_allclose(steps, [1.0, 0.75 * 1.9, 0.5 * 2.71, 0.25 * 3.439], rtol=1e-6)
 
 
+def test_a_step_is_recomputed_by_hand_to_the_bit():
+    """Updates on the grid put many sums exactly between two float32, where another order of operations shows."""
+    draw = np.random.default_rng(1)
+    weights = draw.uniform(0.5, 1, 10_000).astype(np.float32)
+    mean = 3 * draw.integers(1, 9_000, 10_000) * 2.0**-14
+    after = ServerMomentum().step(ServerState(weights, np.zeros(10_000)), mean, step=1, steps=3)
+    np.testing.assert_array_equal(after.weights, (weights + 2 / 3 * mean).astype(np.float32))
+
+
 def test_a_step_changes_no_array_that_it_was_given():
     state, update = ServerState.start(np.ones(3, np.float32)), np.ones(3)
     ServerMomentum().step(state, update, step=0, steps=1)

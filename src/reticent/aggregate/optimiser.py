@@ -33,6 +33,8 @@ class ServerMomentum:
 
     momentum: share of the last velocity that is kept.
     learning_rate: of the first round; it falls linearly, and the last of T rounds still has learning_rate / T.
+    In float64, in this order, so that who recomputes the weights from stored replies gets every bit:
+    rate = learning_rate * (T - step) / T; velocity = momentum * velocity + mean; weights = float32(weights + rate * velocity).
     Source: Reddi et al. 2021, arXiv:2003.00295 (FedAvgM); Polyak 1964.
     """
 
@@ -44,7 +46,7 @@ class ServerMomentum:
 
         Raises: RoundAborted, if a weight would stop being finite; the state is unchanged.
         """
-        rate = self.learning_rate * (1 - step / steps)
+        rate = self.learning_rate * (steps - step) / steps
         with np.errstate(over="ignore", invalid="ignore"):
             velocity = self.momentum * state.velocity + mean_update
             weights = (state.weights + rate * velocity).astype(np.float32)
