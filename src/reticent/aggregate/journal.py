@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -59,14 +59,16 @@ class RoundLine:
 
 
 class Journal:
-    """A run's rounds.jsonl: append-only, each line on the disk before the next step."""
+    """A run's rounds.jsonl: append-only, each line on the disk before the next step. told: gets each line after that."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, told: Callable[[Mapping[str, Any]], None] = lambda line: None) -> None:
         self._path = path
+        self._told = told
 
     def append(self, line: Mapping[str, Any]) -> None:
         """Write one line. Raises: StateError, if the disk refuses."""
         append_line(self._path, json.dumps(line, sort_keys=True, allow_nan=False).encode())
+        self._told(line)
 
     def catch_up(self, line: Mapping[str, Any]) -> None:
         """Add the line of the newest checkpoint, where a stop came between the two.

@@ -1,4 +1,4 @@
-"""A plan's rounds over a Flower Grid, from the last checkpoint to the end.
+"""A plan's rounds, from the last checkpoint to the end: over devices, or however else a round is played.
 
 Everything is keyed by plan id, round and weights hash, never by Flower's run id. A run that was stopped anywhere is
 started again with the same call: it goes on after the last checkpoint, devices answer what they answered before from
@@ -6,20 +6,49 @@ their cache, and no round is applied twice.
 """
 
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from reticent.aggregate.attempt import Attempt, Organisation, Tally, weights_bytes
 from reticent.aggregate.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from reticent.aggregate.journal import Journal, RoundLine, Status
+from reticent.aggregate.journal import Journal, Metrics, RoundLine, Status
 from reticent.aggregate.optimiser import ServerState, Vector
 from reticent.errors import RoundAborted, SettingError
 from reticent.privacy.events import Mode
 from reticent.records.canonical import digest
+from reticent.records.plan import Plan
+
+Play = Callable[[int, ServerState, bytes, Tally], ServerState]
+"""One attempt at one round: its number, the state and the bytes of the weights before it, and where to count. Returns the state
+after it, or raises RoundAborted; it changes no weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What the rounds of a plan need, whoever plays them: devices behind a SuperLink, or simulated people.
+
+    run_folder: where rounds.jsonl and checkpoint/ lie. score: metrics of some weights on public people, or None.
+    publish: takes the number of rounds applied and the weights after them; called again for the same number on a restart.
+    told: takes each line of rounds.jsonl of this run as it is written. now: Unix seconds.
+    """
+
+    plan_id: str
+    terms: Plan
+    run_folder: Path
+    score: Callable[[Vector], Metrics | None]
+    publish: Callable[[int, Vector], None]
+    told: Callable[[Mapping[str, Any]], None] = lambda line: None
+    attempts: int = 1
+    retry_s: float = 0.0
+    now: Callable[[], float] = time.time
 
 
 def run_plan(organisation: Organisation, initial: Vector) -> ServerState:
-    """Run the plan's rounds, or those that are left, and return the last state.
+    """Run the plan's rounds, or those that are left, over devices, and return the last state.
 
     initial: shape (P,), float32: the public weights; not looked at where a checkpoint exists.
     Guarantee: the checkpoint holds whole rounds only, each of at least `min_cohort` validated releases, one a device.
@@ -32,53 +61,71 @@ def run_plan(organisation: Organisation, initial: Vector) -> ServerState:
         raise SettingError(
             f"this plan's mode is {terms.release.mode}; sums of single releases are for mode local; nothing was sent"
         )
-    journal = Journal(organisation.run_folder / "rounds.jsonl")
-    folder = organisation.run_folder / "checkpoint"
-    checkpoint = read_checkpoint(folder, plan_id=organisation.plan.id, parameters=terms.parameters)
+    course = Course(
+        plan_id=organisation.plan.id,
+        terms=terms,
+        run_folder=organisation.run_folder,
+        score=organisation.score,
+        publish=organisation.publish,
+        attempts=organisation.pace.attempts,
+        retry_s=organisation.pace.retry_s,
+        now=organisation.now,
+    )
+    return run_course(course, initial, lambda *round_: Attempt(organisation, *round_).run())
+
+
+def run_course(course: Course, initial: Vector, play: Play) -> ServerState:
+    """Play the rounds of a plan, or those that are left after a stop, and return the last state.
+
+    Guarantee: no round is applied twice, whenever it was stopped. Raises: as `run_plan`.
+    """
+    journal = Journal(course.run_folder / "rounds.jsonl", told=course.told)
+    folder = course.run_folder / "checkpoint"
+    checkpoint = read_checkpoint(folder, plan_id=course.plan_id, parameters=course.terms.parameters)
     if checkpoint is None:
-        checkpoint = _beginning(organisation, initial)
+        checkpoint = _beginning(course, initial)
         write_checkpoint(folder, checkpoint)
     journal.catch_up(checkpoint.line)
-    organisation.publish(checkpoint.round + 1, checkpoint.state.weights)
-    while checkpoint.round + 1 < terms.rounds:
-        checkpoint = _round(organisation, checkpoint, journal)
+    course.publish(checkpoint.round + 1, checkpoint.state.weights)
+    while checkpoint.round + 1 < course.terms.rounds:
+        checkpoint = _round(course, checkpoint, journal, play)
         write_checkpoint(folder, checkpoint)
         journal.catch_up(checkpoint.line)
-        organisation.publish(checkpoint.round + 1, checkpoint.state.weights)
+        course.publish(checkpoint.round + 1, checkpoint.state.weights)
     return checkpoint.state
 
 
-def _beginning(organisation: Organisation, initial: Vector) -> Checkpoint:
-    parameters = organisation.terms.parameters
+def _beginning(course: Course, initial: Vector) -> Checkpoint:
+    parameters = course.terms.parameters
     if initial.shape != (parameters,) or initial.dtype != np.float32 or not np.isfinite(initial).all():
         raise SettingError(
             f"the public weights aren't {parameters} finite float32 numbers, as the plan says; nothing was sent"
         )
     hashed = digest(weights_bytes(initial))
     line = RoundLine(
-        plan_id=organisation.plan.id,
+        plan_id=course.plan_id,
         round=-1,
         status=Status.START,
         weights_hash=hashed,
         new_weights_hash=hashed,
-        metrics=organisation.score(initial),
+        metrics=course.score(initial),
     )
     return Checkpoint(plan_id=line.plan_id, round=-1, state=ServerState.start(initial), line=line.to_json())
 
 
-def _round(organisation: Organisation, before: Checkpoint, journal: Journal) -> Checkpoint:
+def _round(course: Course, before: Checkpoint, journal: Journal, play: Play) -> Checkpoint:
     """One round, asked again where too few answered."""
-    number, pace = before.round + 1, organisation.pace
+    number = before.round + 1
     weights = weights_bytes(before.state.weights)
     reason = ""
-    for attempt in range(pace.attempts):
+    for attempt in range(course.attempts):
         if attempt:
-            time.sleep(pace.retry_s)
-        if organisation.now() >= organisation.terms.expires_at:
+            time.sleep(course.retry_s)
+        if course.now() >= course.terms.expires_at:
             raise RoundAborted(f"the plan expired before round {number}; the weights of round {number - 1} stay")
         began, tally = time.monotonic(), Tally()
         try:
-            state = Attempt(organisation, number, before.state, weights, tally).run()
+            state = play(number, before.state, weights, tally)
         except RoundAborted as error:
             reason = str(error)
             state = None
@@ -98,10 +145,10 @@ def _round(organisation: Organisation, before: Checkpoint, journal: Journal) -> 
             seconds_join=round(tally.seconds_join, 3),
             seconds_train=round(tally.seconds_train, 3),
             seconds=round(time.monotonic() - began, 3),
-            metrics=None if state is None else organisation.score(state.weights),
+            metrics=None if state is None else course.score(state.weights),
             reason=None if state is not None else reason,
         )
         if state is not None:
             return Checkpoint(plan_id=before.plan_id, round=number, state=state, line=line.to_json())
         journal.append(line.to_json())
-    raise RoundAborted(f"round {number} was aborted {pace.attempts} times; the last time, {reason}")
+    raise RoundAborted(f"round {number} was aborted {course.attempts} times; the last time, {reason}")
