@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reticent.actions.pool import Pool
 from reticent.actions.vocabulary import CELLS, KINDS
 from reticent.errors import SettingError
-from reticent.evaluate.metrics import Hits, hits, metrics, score
+from reticent.evaluate.metrics import Hits, Scorer, hits, metrics, score
 from reticent.model.catalogue import parameters
 from reticent.model.network import initial
 from reticent.model.pools import take
@@ -117,6 +117,24 @@ def test_many_examples_are_scored_in_parts_with_the_same_result(monkeypatch: pyt
     whole = score(MODEL, "heads", initial(MODEL, "heads"), pool)
     monkeypatch.setattr("reticent.evaluate.metrics._EXAMPLES_AT_ONCE", 7)
     assert score(MODEL, "heads", initial(MODEL, "heads"), pool) == whole
+
+
+@pytest.mark.parametrize("trainable", ["heads", "all"])
+@pytest.mark.parametrize("kept", [8_192, 0])
+def test_a_scorer_gives_each_rounds_weights_the_figures_that_they_get_alone(
+    trainable: str, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reticent.evaluate.metrics.KEPT_EXAMPLES", kept)
+    pool, start = random_pool(40), initial(MODEL, trainable)
+    scorer = Scorer(MODEL, trainable, pool)
+    for weights in (start, -start, start):
+        assert scorer.score(weights) == score(MODEL, trainable, weights, pool)
+
+
+def test_a_scorer_looks_through_a_frozen_trunk_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = Scorer(MODEL, "heads", random_pool(40))
+    monkeypatch.setattr("reticent.evaluate.metrics.freeze", None)
+    scorer.score(initial(MODEL, "heads"))
 
 
 def test_what_metrics_are_made_of_shows_no_contents() -> None:

@@ -41,3 +41,12 @@ class ConstantDraws(RecordedNoise):
     def uniform(self, n: int) -> FloatVector:
         self.uniforms.append(np.full(n, self._value))
         return self.uniforms[-1]
+
+
+class BreakingNoise(RecordedNoise):
+    """Its second step's noise can't be had."""
+
+    def normal(self, n: int) -> FloatVector:
+        if self.normals:
+            raise ZeroDivisionError
+        return super().normal(n)

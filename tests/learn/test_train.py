@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from reticent.actions.pool import Pool
 from reticent.errors import SettingError
 from reticent.learn import train
-from reticent.learn.train import WEIGHT_LIMIT, local_update
+from reticent.learn.train import WEIGHT_LIMIT, Learner, local_update
 from reticent.model.catalogue import parameters
 from reticent.model.inputs import inputs
 from reticent.model.network import initial, load, set_vector, trained
@@ -20,7 +20,7 @@ from reticent.model.pools import take, together
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import NoiseSource, SeededNoise, SystemNoise
 from reticent.records.plan import LocalTraining
-from tests.learn.recorded_noise import ConstantDraws, RecordedNoise
+from tests.learn.recorded_noise import BreakingNoise, ConstantDraws, RecordedNoise
 from tests.model.random_pools import random_pool
 
 MODEL = "office-60k"
@@ -117,8 +117,54 @@ def test_the_clipped_sum_equals_a_plain_loop_where_no_noise_hides_an_error(train
 def test_features_that_are_not_kept_between_steps_give_the_same_update(monkeypatch: pytest.MonkeyPatch) -> None:
     pool, settings = random_pool(70), training(steps=2, sampling_rate=0.5)
     kept = update(pool, RecordedNoise(), settings=settings)
-    monkeypatch.setattr(train, "_CACHED_EXAMPLES", 0)
+    monkeypatch.setattr(train, "KEPT_EXAMPLES", 0)
     np.testing.assert_allclose(update(pool, RecordedNoise(), settings=settings), kept, atol=1e-9)
+
+
+@pytest.mark.parametrize("trainable", ["heads", "all"])
+def test_a_learner_gives_the_bits_of_a_single_round_whomever_and_whatever_it_saw_before(trainable: str) -> None:
+    learner, pools = Learner(MODEL, trainable), [random_pool(n, seed=n) for n in (40, 3, 0)]
+    prepared = [learner.prepare(pool) for pool in pools]
+    settings, start = training(steps=2, sampling_rate=0.6), initial(MODEL, trainable)
+    for seed, weights in enumerate((start, hostile("huge of both signs", trainable), start)):
+        for pool, ready in zip(pools, prepared, strict=True):
+            change = learner.update(ready, weights, training=settings, noise=SeededNoise(seed))
+            alone = update(pool, SeededNoise(seed), weights=weights, trainable=trainable, settings=settings)
+            np.testing.assert_array_equal(change, alone)
+
+
+@pytest.mark.parametrize("trainable", ["heads", "all"])
+def test_a_round_that_broke_off_leaves_nothing_to_the_next(trainable: str) -> None:
+    learner = Learner(MODEL, trainable)
+    ready, start = learner.prepare(random_pool(40)), initial(MODEL, trainable)
+    expected = learner.update(ready, start, training=training(), noise=SeededNoise(1))
+    with pytest.raises(ZeroDivisionError):
+        learner.update(ready, hostile("cancelling", trainable), training=training(steps=3), noise=BreakingNoise())
+    np.testing.assert_array_equal(learner.update(ready, start, training=training(), noise=SeededNoise(1)), expected)
+
+
+def test_prepared_features_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = Learner(MODEL, "heads")
+    ready = learner.prepare(random_pool(40))
+    monkeypatch.setattr(train, "freeze", None)
+    learner.update(ready, initial(MODEL, "heads"), training=training(), noise=SeededNoise(1))
+
+
+def test_too_many_examples_are_prepared_in_each_round_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, pool = Learner(MODEL, "heads"), random_pool(40)
+    kept = learner.update(learner.prepare(pool), initial(MODEL, "heads"), training=training(), noise=SeededNoise(1))
+    monkeypatch.setattr(train, "KEPT_EXAMPLES", 39)
+    ready = learner.prepare(pool)
+    assert ready.examples is pool
+    np.testing.assert_array_equal(
+        learner.update(ready, initial(MODEL, "heads"), training=training(), noise=SeededNoise(1)), kept
+    )
+
+
+def test_examples_prepared_for_another_choice_are_refused() -> None:
+    ready = Learner(MODEL, "all").prepare(random_pool(2))
+    with pytest.raises(SettingError, match="another model or choice"):
+        Learner(MODEL, "heads").update(ready, initial(MODEL, "heads"), training=training(), noise=SeededNoise(1))
 
 
 def hostile(kind: str, trainable: str) -> Floats:

@@ -18,7 +18,7 @@ from reticent.aggregate.optimiser import Vector
 from reticent.aggregate.receipts import ReceiptIndex
 from reticent.aggregate.rounds import run_plan
 from reticent.errors import IntegrityError, ReticentError, RoundAborted, SettingError, StateError
-from reticent.evaluate.metrics import score
+from reticent.evaluate.metrics import Scorer
 from reticent.model import catalogue
 from reticent.model.checkpoint_file import SavedWeights, write_weights
 from reticent.model.network import initial
@@ -120,7 +120,8 @@ def _plan(folder: ServerFolder, plan_id: str) -> tuple[Signed, Plan]:
 def _scorer(plan: Plan) -> Callable[[Vector], Metrics | None]:
     people = source.split(TEST_DATA).test
     examples = pool(session for person in people for session in source.sessions(TEST_DATA, person))
-    return lambda weights: score(plan.model, plan.trainable, weights, examples).as_dict()
+    scorer = Scorer(plan.model, plan.trainable, examples)
+    return lambda weights: scorer.score(weights).as_dict()
 
 
 @contextlib.contextmanager

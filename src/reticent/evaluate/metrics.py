@@ -1,6 +1,6 @@
 """How well do predictions meet what people did next?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 
@@ -11,12 +11,16 @@ import torch
 from reticent.actions.pool import Ints, Pool
 from reticent.actions.vocabulary import CELLS_X
 from reticent.errors import SettingError
-from reticent.model.network import Network, features, load, set_vector
+from reticent.model import catalogue
+from reticent.model.frozen import Frozen, freeze
+from reticent.model.network import Network, load, set_vector
 from reticent.model.pools import take
 from reticent.model.tensors import Floats
+from reticent.model.trunk import Features
 
 Table = npt.NDArray[np.float64]
 
+KEPT_EXAMPLES = 8_192  # features of so many examples are kept: about 360 MB
 _EXAMPLES_AT_ONCE = 1_024
 _WORST_LOG_LIKELIHOOD = -700.0  # e**700 is still a float: a hopeless model gets a finite perplexity
 
@@ -57,32 +61,63 @@ class Hits:
     distance: Table
 
 
-def score(model: str, trainable: str, weights: Floats, pool: Pool) -> Metrics:
-    """The named model with these trained weights, on every example of `pool`.
+class Scorer:
+    """Figures of one model on the same examples, for the weights of any number of rounds.
 
-    Raises: SettingError for an unknown model, for weights of another length or type or not finite, and for an empty pool.
+    Where the trunk is frozen, its features of up to KEPT_EXAMPLES examples are computed once, and a score costs the heads.
     """
+
+    def __init__(self, model: str, trainable: str, pool: Pool) -> None:
+        """Raises SettingError for an unknown model or choice."""
+        catalogue.shapes(model, trainable)
+        self._trainable = trainable
+        self._network = load(model).double()  # finite float32 heads, however large, then give finite logits
+        self._pool = pool
+        keeps = trainable == "heads" and len(pool) <= KEPT_EXAMPLES
+        self._kept = tuple(_frozen(self._network, pool)) if keeps else None
+
+    def score(self, weights: Floats) -> Metrics:
+        """Raises: SettingError for weights of another length or type or not finite, and for an empty pool."""
+        _set_finite(self._network, self._trainable, weights)
+        return _score(self._network, _frozen(self._network, self._pool) if self._kept is None else self._kept)
+
+
+def score(model: str, trainable: str, weights: Floats, pool: Pool) -> Metrics:
+    """The named model with these trained weights, once, on every example of `pool`. Raises: as `Scorer`."""
     network = load(model)
-    set_vector(network, trainable, weights)
-    if not np.isfinite(weights).all():
-        raise SettingError("the weights hold NaN or infinity, so nothing can be scored; nothing was changed")
+    _set_finite(network, trainable, weights)
     return score_network(network, pool)
 
 
 def score_network(network: Network, pool: Pool) -> Metrics:
     """A network at hand, such as one just fitted. Raises SettingError for an empty pool."""
-    network = deepcopy(network).double()  # finite float32 heads, however large, then give finite logits
-    parts = []
+    network = deepcopy(network).double()
+    return _score(network, _frozen(network, pool))
+
+
+def _set_finite(network: Network, trainable: str, weights: Floats) -> None:
+    set_vector(network, trainable, weights)
+    if not np.isfinite(weights).all():
+        raise SettingError("the weights hold NaN or infinity, so nothing can be scored; nothing was changed")
+
+
+def _frozen(network: Network, pool: Pool) -> Iterator[Frozen]:
     for start in range(0, len(pool), _EXAMPLES_AT_ONCE):
         rows = np.arange(start, min(start + _EXAMPLES_AT_ONCE, len(pool)))
-        some = take(pool, rows, size=len(rows))
+        yield freeze(network, take(pool, rows, size=len(rows)))
+
+
+def _score(network: Network, parts: Iterable[Frozen]) -> Metrics:
+    found = []
+    for part in parts:
+        seen = Features(kind=part.seen.kind.double(), grid=part.seen.grid.double(), place=part.seen.place.double())
         with torch.no_grad():
-            kind, cell = network.heads(features(network, some))
-        parts.append(hits(torch.log_softmax(kind, dim=1).numpy(), cell.numpy(), some))
-    return metrics(parts)
+            kind, cell = network.heads(seen)
+        found.append(hits(torch.log_softmax(kind, dim=1).numpy(), cell.numpy(), part))
+    return metrics(found)
 
 
-def hits(kind_log_probabilities: Table, cell_scores: Table, pool: Pool) -> Hits:
+def hits(kind_log_probabilities: Table, cell_scores: Table, labels: Pool | Frozen) -> Hits:
     """Compare predictions with labels.
 
     kind_log_probabilities: (n, KINDS), natural logarithms. cell_scores: (n, CELLS), larger is likelier. NaN, which absurd
@@ -90,14 +125,14 @@ def hits(kind_log_probabilities: Table, cell_scores: Table, pool: Pool) -> Hits:
     """
     kinds = np.where(np.isnan(kind_log_probabilities), -np.inf, kind_log_probabilities)
     cells = np.where(np.isnan(cell_scores), -np.inf, cell_scores)
-    every = np.arange(len(pool))
+    every = np.arange(len(labels))
     guess = cells.argmax(axis=1)
-    down = guess // CELLS_X - pool.next_cell // CELLS_X
-    across = guess % CELLS_X - pool.next_cell % CELLS_X
+    down = guess // CELLS_X - labels.next_cell // CELLS_X
+    across = guess % CELLS_X - labels.next_cell % CELLS_X
     return Hits(
-        log_likelihood=kinds[every, pool.next_kind],
-        kind_rank=_ranks(kinds, pool.next_kind),
-        cell_rank=_ranks(cells, pool.next_cell),
+        log_likelihood=kinds[every, labels.next_kind],
+        kind_rank=_ranks(kinds, labels.next_kind),
+        cell_rank=_ranks(cells, labels.next_cell),
         distance=np.hypot(down, across),
     )
 

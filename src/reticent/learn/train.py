@@ -5,134 +5,144 @@ A step costs one Poisson draw over the pool, the clipped gradients of what was d
 docs/adr/0009-example-level-training.md.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from opacus import GradSampleModule
 from torch import Tensor, nn
 
 from reticent.actions.pool import Ints, Pool
-from reticent.actions.vocabulary import CELLS, KINDS
+from reticent.errors import SettingError
+from reticent.learn.gradients import EXAMPLES_AT_ONCE, Gradients, frozen_gradients, passing_gradients, window_gradients
 from reticent.learn.optimiser import PrivateOptimiser
 from reticent.learn.sampling import draw
-from reticent.model.heads import summed_loss
-from reticent.model.inputs import Inputs, inputs
-from reticent.model.network import Network, features, load, set_vector, trained
+from reticent.model.frozen import Frozen, freeze
+from reticent.model.network import Network, load, set_vector, trained
 from reticent.model.pools import take
 from reticent.model.tensors import Floats
-from reticent.model.trunk import Features
 from reticent.privacy.noise import NoiseSource
 from reticent.records.plan import LocalTraining
 
 WEIGHT_LIMIT = 1e4  # far beyond any useful weight; below it, float64 can't turn rounding into another gradient
-_EXAMPLES_AT_ONCE = 32
-_CACHED_EXAMPLES = 2_048  # features of so many drawn examples are kept between steps: about 90 MB
+KEPT_EXAMPLES = 2_048  # features of so many examples are kept: about 90 MB
 
-Batch = Callable[[Ints], Features | Inputs]
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Prepared:
+    """One person's examples, for any number of rounds of learners of the same model and choice.
+
+    examples: frozen features; or windows, where the trunk trains too or where features are computed in each round.
+    """
+
+    model: str
+    trainable: str
+    examples: Frozen | Pool
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __repr__(self) -> str:
+        return f"<Prepared {len(self)} examples>"
+
+
+class Learner:
+    """One network in place, for any number of people and rounds; not for two threads at once.
+
+    An update depends on its arguments alone, never on earlier ones, also not on one that failed.
+    """
+
+    def __init__(self, model: str, trainable: str) -> None:
+        """Raises SettingError for an unknown model or choice."""
+        self._model = model
+        self._trainable = trainable
+        self._network = load(model).double().requires_grad_(False)
+        for _, parameter in trained(self._network, trainable):
+            parameter.requires_grad_()
+
+    def prepare(self, pool: Pool) -> Prepared:
+        """What rounds have in common: with `heads`, the features of all examples, for up to KEPT_EXAMPLES of them."""
+        if self._trainable == "heads" and len(pool) <= KEPT_EXAMPLES:
+            return Prepared(model=self._model, trainable=self._trainable, examples=freeze(self._network, pool))
+        return self.unprepared(pool)
+
+    def unprepared(self, pool: Pool) -> Prepared:
+        """For a single round: it computes features of what it draws, and forgets them."""
+        return Prepared(model=self._model, trainable=self._trainable, examples=pool)
+
+    def update(self, prepared: Prepared, weights: Floats, *, training: LocalTraining, noise: NoiseSource) -> Floats:
+        """DP-SGD on `prepared` from `weights`: new weights minus old, shape (P,), float32.
+
+        Guarantee, per example, add or remove one: `training.steps` compositions of the Gaussian mechanism with
+        `training.noise_multiplier`, Poisson-sampled at `training.sampling_rate`. Rate, divisor and number of steps are
+        the plan's; an empty batch or an empty pool is noised like any other.
+        weights: float32 (P,). They are the server's, so what is done to them tells nothing: non-finite ones count as 0
+        and large ones as WEIGHT_LIMIT, before training and (twice that) after each step.
+        Noise: float64, standard deviation noise_multiplier * clip_norm / expected_batch in mean-gradient space;
+        steps * P normal numbers and steps * len(prepared) uniform ones are drawn from `noise`, none from torch.
+        Raises: SettingError for weights of another length or type, or what another model's learner prepared; nothing
+        that depends on the examples.
+        Source: Abadi et al. 2016, arXiv:1607.00133; Opacus 1.6 for the step, and for gradients of the trunk.
+        """
+        if (prepared.model, prepared.trainable) != (self._model, self._trainable):
+            raise SettingError("these examples were prepared for another model or choice; nothing was trained")
+        network = self._network if self._trainable == "heads" else deepcopy(self._network)
+        set_vector(network, self._trainable, weights)
+        parameters = [parameter for _, parameter in trained(network, self._trainable)]
+        with torch.no_grad():
+            for parameter in parameters:
+                parameter.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0).clamp_(-WEIGHT_LIMIT, WEIGHT_LIMIT)
+        start = _flat(parameters)
+        rate = training.sampling_rate
+        draws = [draw(len(prepared), sampling_rate=rate, noise=noise) for _ in range(training.steps)]
+        gradients = _gradients(network, prepared, draws)
+        optimiser = PrivateOptimiser(parameters, training=training, noise=noise)
+        for rows in draws:
+            _step(optimiser, rows, gradients)
+            with torch.no_grad():
+                for parameter in parameters:
+                    parameter.clamp_(-2 * WEIGHT_LIMIT, 2 * WEIGHT_LIMIT)
+        update: Floats = (_flat(parameters) - start).to(torch.float32).numpy()
+        return update
 
 
 def local_update(
     pool: Pool, weights: Floats, *, model: str, trainable: str, training: LocalTraining, noise: NoiseSource
 ) -> Floats:
-    """DP-SGD on `pool` from `weights`: new weights minus old, shape (P,), float32.
+    """One round of one person, by a learner of its own: see `Learner.update`.
 
-    Guarantee, per example, add or remove one: `training.steps` compositions of the Gaussian mechanism with
-    `training.noise_multiplier`, Poisson-sampled at `training.sampling_rate`. Rate, divisor and number of steps are the
-    plan's; an empty batch or an empty pool is noised like any other.
-    weights: float32 (P,). They are the server's, so what is done to them tells nothing: non-finite ones count as 0 and
-    large ones as WEIGHT_LIMIT, before training and (twice that) after each step.
-    Noise: float64, standard deviation noise_multiplier * clip_norm / expected_batch in mean-gradient space; steps * P
-    normal numbers and steps * len(pool) uniform ones are drawn from `noise`, none from torch.
-    Raises: SettingError for an unknown model or weights of another length or type; nothing that depends on the pool.
-    Source: Abadi et al. 2016, arXiv:1607.00133; Opacus 1.6 for the per-example gradients.
+    Raises: SettingError for an unknown model or choice, or weights of another length or type.
     """
-    network = load(model)
-    set_vector(network, trainable, weights)
-    network.double().requires_grad_(False)
-    parameters = [parameter for _, parameter in trained(network, trainable)]
-    with torch.no_grad():
-        for parameter in parameters:
-            parameter.requires_grad_().copy_(
-                parameter.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)
-            )
-    start = _flat(parameters)
-    draws = [draw(len(pool), sampling_rate=training.sampling_rate, noise=noise) for _ in range(training.steps)]
-    module = GradSampleModule(network.heads if trainable == "heads" else network, loss_reduction="sum")
-    batch = _feature_batches(network, pool, draws) if trainable == "heads" else _input_batches(pool)
-    optimiser = PrivateOptimiser(parameters, training=training, noise=noise)
-    for rows in draws:
-        _step(module, optimiser, pool, rows, batch)
-        with torch.no_grad():
-            for parameter in parameters:
-                parameter.clamp_(-2 * WEIGHT_LIMIT, 2 * WEIGHT_LIMIT)
-    update: Floats = (_flat(parameters) - start).to(torch.float32).numpy()
-    return update
+    learner = Learner(model, trainable)
+    return learner.update(learner.unprepared(pool), weights, training=training, noise=noise)
 
 
-def _step(module: nn.Module, optimiser: PrivateOptimiser, pool: Pool, rows: Ints, batch: Batch) -> None:
-    """One noisy step over `rows`, a few at a time; no rows still make one pass, of nothing but filling.
-
-    Every pass has the same shape: how a product rounds depends on its shape, and one example's gradient must not depend
-    on how many others were drawn.
-    """
-    starts = range(0, max(len(rows), 1), _EXAMPLES_AT_ONCE)
+def _step(optimiser: PrivateOptimiser, rows: Ints, gradients: Gradients) -> None:
+    """One noisy step over `rows`, a few at a time; no rows still make one pass, of nothing but filling."""
+    starts = range(0, max(len(rows), 1), EXAMPLES_AT_ONCE)
+    optimiser.zero_grad(set_to_none=True)
     for start in starts:
-        some = rows[start : start + _EXAMPLES_AT_ONCE]
-        kind, cell = module(batch(some))
-        next_kind, next_cell = _labels(pool.next_kind, some, KINDS), _labels(pool.next_cell, some, CELLS)
-        torch.autograd.backward(summed_loss(kind, cell, next_kind=next_kind, next_cell=next_cell))
+        some = rows[start : start + EXAMPLES_AT_ONCE]
+        gradients(some)
         optimiser.real = len(some)
         optimiser.signal_skip_step(do_skip=start != starts[-1])
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
 
 
-def _feature_batches(network: Network, pool: Pool, draws: Sequence[Ints]) -> Batch:
-    """Batches of frozen features, kept between steps where they are few.
-
-    They are computed in float64 and rounded to float32: what is left of rounding is then the same for an example
-    whatever stood beside it.
-    """
-
-    def rounded(rows: Ints) -> Features:
-        seen = features(network, take(pool, rows, size=len(rows)))
-        return Features(kind=seen.kind.float(), grid=seen.grid.float(), place=seen.place.float())
-
+def _gradients(network: Network, prepared: Prepared, draws: Sequence[Ints]) -> Gradients:
+    """How a pass gets the gradients of its rows."""
+    examples = prepared.examples
+    if isinstance(examples, Frozen):
+        return frozen_gradients(network.heads, examples)
+    if prepared.trainable == "all":
+        return window_gradients(network, examples)
     drawn = np.unique(np.concatenate(draws))
-    kept = rounded(drawn) if len(drawn) <= _CACHED_EXAMPLES else None
-
-    def filled(part: Tensor, places: Tensor) -> Tensor:
-        out = torch.zeros((_EXAMPLES_AT_ONCE, *part.shape[1:]), dtype=torch.float64)
-        out[: len(places)] = part[places]
-        return out.requires_grad_()  # or Opacus' hooks warn that they fire without an input gradient
-
-    def batch(rows: Ints) -> Features:
-        seen = rounded(rows) if kept is None else kept
-        places = torch.from_numpy(np.arange(len(rows)) if kept is None else np.searchsorted(drawn, rows))
-        return Features(
-            kind=filled(seen.kind, places), grid=filled(seen.grid, places), place=filled(seen.place, places)
-        )
-
-    return batch
-
-
-def _input_batches(pool: Pool) -> Batch:
-    """Batches of windows, for training the trunk too."""
-
-    def batch(rows: Ints) -> Inputs:
-        seen = inputs(take(pool, rows, size=_EXAMPLES_AT_ONCE), dtype=torch.float64)
-        for part in (seen.frames, seen.patches, seen.history):
-            part.requires_grad_()
-        return seen
-
-    return batch
-
-
-def _labels(labels: Ints, rows: Ints, classes: int) -> Tensor:
-    filled = np.zeros(_EXAMPLES_AT_ONCE, dtype=np.int64)
-    filled[: len(rows)] = labels[rows].clip(0, classes - 1)
-    return torch.from_numpy(filled)
+    if len(drawn) > KEPT_EXAMPLES:
+        return passing_gradients(network, examples)
+    kept = frozen_gradients(network.heads, freeze(network, take(examples, drawn, size=len(drawn))))
+    return lambda rows: kept(np.searchsorted(drawn, rows))
 
 
 def _flat(parameters: Sequence[nn.Parameter]) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from reticent.actions.pool import Pool
+from reticent.actions.vocabulary import CELLS
 from reticent.errors import FormatError, SettingError
 from reticent.model import catalogue
 from reticent.model.checkpoint_file import check_version
@@ -18,7 +19,7 @@ from reticent.model.heads import Heads
 from reticent.model.inputs import Inputs, inputs
 from reticent.model.pools import take
 from reticent.model.tensors import Floats, check_shapes, decode, encode
-from reticent.model.trunk import Features, Trunk
+from reticent.model.trunk import CELL_FEATURES, KIND_FEATURES, PLACE_FEATURES, Features, Trunk
 
 PUBLIC_VERSION = 1
 _EXAMPLES_AT_ONCE = 32
@@ -82,20 +83,26 @@ def set_vector(network: Network, trainable: str, weights: Floats) -> None:
 
 
 def features(network: Network, pool: Pool) -> Features:
-    """What the heads see of each example, in the network's precision, without gradients.
+    """What the heads see of each example, computed in the network's precision and rounded to float32, without gradients.
 
     Every forward pass has the same shape, filled up with empty examples: how a matrix product rounds depends on its
-    shape, and an example's features must not depend on how many others there are.
+    shape, and an example's features must not depend on how many others there are. In float64, what is left of rounding
+    is gone once the result is float32.
     """
     dtype = network.heads.kind.weight.dtype
-    parts = []
+    n = len(pool)
+    seen = Features(
+        kind=torch.empty(n, KIND_FEATURES),
+        grid=torch.empty(n, CELLS, CELL_FEATURES),
+        place=torch.empty(n, PLACE_FEATURES),
+    )
     with torch.no_grad():
-        for start in range(0, max(len(pool), 1), _EXAMPLES_AT_ONCE):
-            rows = np.arange(start, min(start + _EXAMPLES_AT_ONCE, len(pool)))
+        for start in range(0, n, _EXAMPLES_AT_ONCE):
+            rows = np.arange(start, min(start + _EXAMPLES_AT_ONCE, n))
             part = network.trunk(inputs(take(pool, rows, size=_EXAMPLES_AT_ONCE), dtype=dtype))
-            parts.append((part.kind[: len(rows)], part.grid[: len(rows)], part.place[: len(rows)]))
-    kind, grid, place = (torch.cat(column) for column in zip(*parts, strict=True))
-    return Features(kind=kind, grid=grid, place=place)
+            for into, values in ((seen.kind, part.kind), (seen.grid, part.grid), (seen.place, part.place)):
+                into[start : start + len(rows)] = values[: len(rows)]
+    return seen
 
 
 def encode_public(network: Network, *, name: str) -> bytes:
