@@ -16,7 +16,7 @@ import numpy.typing as npt
 from reticent.actions.pool import Pool
 from reticent.egress import Payment, SealedRelease, SimulatedRelease, Update, seal, simulate
 from reticent.errors import IntegrityError, PolicyViolation, Replayed
-from reticent.learn.train import local_update
+from reticent.learn.train import Learner, Prepared
 from reticent.model import catalogue
 from reticent.privacy.noise import SeededNoise, SystemNoise
 from reticent.records.budget import check_budget
@@ -136,7 +136,8 @@ def train(
         raise PolicyViolation("the plan has expired; nothing was sent")
     vector = decode_weights(weights, parameters=plan.parameters)
     _accept_receipt(request, payment.ledger)
-    return answer(task, vector, pool, noise, payment=payment)
+    learner = Learner(plan.model, plan.trainable)
+    return answer(task, vector, lambda: learner.unprepared(pool()), noise, learner=learner, payment=payment)
 
 
 def decode_weights(weights: bytes, *, parameters: int) -> FloatVector:
@@ -160,31 +161,45 @@ def _accept_receipt(request: TrainRequest, ledger: Ledger) -> None:
 
 @overload
 def answer(
-    task: Task, weights: FloatVector, pool: Callable[[], Pool], noise: SystemNoise, *, payment: Payment
+    task: Task,
+    weights: FloatVector,
+    prepared: Callable[[], Prepared],
+    noise: SystemNoise,
+    *,
+    learner: Learner,
+    payment: Payment,
 ) -> SealedRelease: ...
 @overload
 def answer(
-    task: Task, weights: FloatVector, pool: Callable[[], Pool], noise: SeededNoise, *, payment: None = None
+    task: Task,
+    weights: FloatVector,
+    prepared: Callable[[], Prepared],
+    noise: SeededNoise,
+    *,
+    learner: Learner,
+    payment: None = None,
 ) -> SimulatedRelease: ...
 def answer(
     task: Task,
     weights: FloatVector,
-    pool: Callable[[], Pool],
+    prepared: Callable[[], Prepared],
     noise: SystemNoise | SeededNoise,
     *,
+    learner: Learner,
     payment: Payment | None = None,
 ) -> SealedRelease | SimulatedRelease:
-    """Learn from one pool and release once: sealed on a device that pays, simulated with seeded noise.
+    """Learn from one person's examples and release once: sealed on a device that pays, simulated with seeded noise.
 
-    weights: shape (P,), float32. pool: called once, inside the part that can't fail visibly.
-    Guarantee: the reply's form and noise do not depend on the pool.
+    weights: shape (P,), float32. prepared: by `learner`, which is the plan's; called once, inside the part that can't
+    fail visibly.
+    Guarantee: the reply's form and noise do not depend on the examples.
     """
     update = Update(
         plan=task.plan,
         plan_id=task.plan_id,
         round=task.round,
         weights_hash=digest(weights.astype("<f4").tobytes()),
-        delta=_learn(task.plan, weights, pool, noise),
+        delta=_learn(task.plan, weights, prepared, noise, learner),
     )
     if isinstance(noise, SystemNoise):
         if payment is None:
@@ -193,17 +208,21 @@ def answer(
     return simulate(update, noise=noise)
 
 
-def _learn(plan: Plan, weights: FloatVector, pool: Callable[[], Pool], noise: SystemNoise | SeededNoise) -> FloatVector:
+def _learn(
+    plan: Plan,
+    weights: FloatVector,
+    prepared: Callable[[], Prepared],
+    noise: SystemNoise | SeededNoise,
+    learner: Learner,
+) -> FloatVector:
     """The local update, shape (P,). Whatever goes wrong in reading the pool or training, it is as if the pool were empty:
     the same noisy steps run, so the example-level guarantee holds for that difference too."""
 
-    def update(examples: Pool) -> FloatVector:
-        return local_update(
-            examples, weights, model=plan.model, trainable=plan.trainable, training=plan.training, noise=noise
-        )
+    def update(examples: Prepared) -> FloatVector:
+        return learner.update(examples, weights, training=plan.training, noise=noise)
 
     try:
-        return update(pool())
+        return update(prepared())
     except Exception as failure:  # a visible failure would tell something about the data
         log.warning("local training failed (%s); it counts as an empty pool", type(failure).__name__)
-        return update(Pool.empty())
+        return update(learner.prepare(Pool.empty()))

@@ -38,6 +38,11 @@ class Pool:
     def __repr__(self) -> str:
         return f"<Pool of {len(self)} examples>"
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return sum(getattr(self, name).nbytes for name in self.__slots__)
+
     @staticmethod
     def empty() -> "Pool":
         """A pool of no examples; training on it runs the same noisy steps."""

@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": ("doctor", "what works here, what doesn't, and what to do about it"),
     "evaluate": ("evaluate", "metrics and baselines of a checkpoint"),
     "privacy": ("privacy", "epsilon and calibration"),
+    "train": ("train", "an experiment: simulated people, or enrolled devices"),
     "server": ("server", "an organisation's server: init, policy, enroll, serve, run, status"),
 }
 

@@ -46,6 +46,11 @@ class Prepared:
     def __repr__(self) -> str:
         return f"<Prepared {len(self)} examples>"
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return self.examples.nbytes
+
 
 class Learner:
     """One network in place, for any number of people and rounds; not for two threads at once.

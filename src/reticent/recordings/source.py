@@ -18,6 +18,7 @@ from reticent.recordings.archive import Archive, read_archive, session
 OFFICE = Path(__file__).parent / "data" / "office.recording"
 DRAWN_PEOPLE = 200  # how many are listed; any other index works too
 DEVICES = 4
+FIRST_CLIENT = 1_000_000  # drawn people from here on train in simulations and nowhere else
 _TEST_EVERY = 3  # every third person tests: at least a quarter, whatever the number of people
 
 
@@ -67,6 +68,16 @@ def split(name: str) -> Split:
     test = everyone[::_TEST_EVERY]
     rest = tuple(person for person in everyone if person not in set(test))
     return Split(public=rest[DEVICES:], device=rest[:DEVICES], test=test)
+
+
+def clients(name: str, *, people: int | None) -> tuple[str, ...]:
+    """Who may train in a simulation: up to `people` people whom neither the public weights nor any test has seen.
+
+    `drawn` has as many as are asked for, DRAWN_PEOPLE where people is None. Raises: as `people`.
+    """
+    if name == "drawn":
+        return tuple(drawn.name(FIRST_CLIENT + index) for index in range(DRAWN_PEOPLE if people is None else people))
+    return split(name).device[:people]
 
 
 def _source(name: str) -> _Source:

@@ -1,0 +1,1 @@
+"""Simulated people: the same plan and the same `client.answer`, on one machine."""

@@ -1,0 +1,97 @@
+"""One worker: some people's answers to one round, one after another, as a partial sum."""
+
+import resource
+import sys
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from reticent.client import Task, answer
+from reticent.learn.train import Learner, Prepared
+from reticent.model.tensors import Floats
+from reticent.privacy.noise import SeededNoise
+from reticent.records.plan import Plan
+from reticent.sim.population import Population
+
+Longs = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PartialSum:
+    """values: shape (P,), int64, grid units: the exact sum of `released` releases. peak_rss_mb: of the worker's process."""
+
+    values: Longs
+    released: int
+    peak_rss_mb: float
+
+    def __repr__(self) -> str:
+        return f"<PartialSum of {self.released} releases>"
+
+
+class Worker:
+    """Keeps one network in place, and what it prepared of people as long as that fits into `cache_bytes`."""
+
+    def __init__(self, *, plan: Plan, plan_id: str, population: Population, seed: int, cache_bytes: int) -> None:
+        self._plan = plan
+        self._plan_id = plan_id
+        self._population = population
+        self._seed = seed
+        self._learner = Learner(plan.model, plan.trainable)
+        self._cache = _Cache(cache_bytes)
+
+    def answer(self, number: int, people: Sequence[int], weights: Floats) -> PartialSum:
+        """Everybody's release for round `number`, summed exactly. weights: shape (P,), float32.
+
+        A person's noise depends on the seed, the round and the person alone: neither on the worker nor on the order.
+        """
+        task = Task(plan=self._plan, plan_id=self._plan_id, round=number)
+        total = np.zeros(self._plan.parameters, dtype=np.int64)
+        for person in people:
+            noise = SeededNoise(_mixed(self._seed, number, person))
+            release = answer(task, weights, partial(self._prepared, person), noise, learner=self._learner)
+            total += release.values
+        return PartialSum(values=total, released=len(people), peak_rss_mb=peak_rss_mb())
+
+    def _prepared(self, person: int) -> Prepared:
+        held = self._cache.get(person)
+        if held is None:
+            held = self._learner.prepare(self._population.pool(person))
+            self._cache.put(person, held)
+        return held
+
+
+class _Cache:
+    """The most recently used first to stay; never more than `limit_bytes`."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._bytes = 0
+        self._held: OrderedDict[int, Prepared] = OrderedDict()
+
+    def get(self, person: int) -> Prepared | None:
+        held = self._held.get(person)
+        if held is not None:
+            self._held.move_to_end(person)
+        return held
+
+    def put(self, person: int, held: Prepared) -> None:
+        self._held[person] = held
+        self._bytes += held.nbytes
+        while self._bytes > self._limit_bytes:
+            _, dropped = self._held.popitem(last=False)
+            self._bytes -= dropped.nbytes
+
+
+def _mixed(seed: int, number: int, person: int) -> int:
+    """A seed of its own for every (seed, round, person)."""
+    words = np.random.SeedSequence([seed, number, person]).generate_state(4, np.uint32)
+    return int.from_bytes(words.tobytes(), sys.byteorder)
+
+
+def peak_rss_mb() -> float:
+    """The largest resident set of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,1 @@
+"""`reticent train`: one experiment, from settings to a folder of results."""

@@ -1,0 +1,91 @@
+"""The Hydra application: from a command line to checked settings, and what a person sees while it runs."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+import reticent
+from reticent.errors import InputError, SettingError, StateError
+from reticent.train.folder import RunFolder
+from reticent.train.run import run
+from reticent.train.settings import NOTHING, Settings
+from reticent.train.summary import describe, summary
+
+RESUME = "resume="
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run one experiment, a sweep (`-m`), or go on with an earlier one (`resume=FOLDER`).
+
+    Raises: SettingError for what Hydra can't compose and for settings that make no sense; what `run` raises.
+    """
+    if any(one.startswith(RESUME) for one in arguments):
+        return _resume(arguments)
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign, assignment]
+    parser.parse_args(list(arguments))
+    application = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(_experiment)
+    words = ["reticent train", *arguments]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints what went wrong and exits by itself
+    before, sys.argv = sys.argv, words
+    try:
+        application()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise SettingError(f"{_first_sentence(error)}; {NOTHING}") from error
+    finally:
+        sys.argv = before
+
+
+def conf_folder() -> Path:
+    """Where the config groups lie: in an installed package, or beside `src` in a checkout. Raises: StateError."""
+    package = Path(reticent.__file__).parent
+    for folder in (package / "conf", package.parents[1] / "conf"):
+        if (folder / "train.yaml").is_file():
+            return folder
+    raise StateError(f"the config groups of `reticent train` are not in this installation; install it again; {NOTHING}")
+
+
+def _experiment(config: DictConfig) -> None:
+    values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    if not isinstance(values, dict):
+        raise SettingError(f"the settings are no mapping of names to values; {NOTHING}")
+    _run(Settings.of({str(name): value for name, value in values.items()}), Path(HydraConfig.get().runtime.output_dir))
+
+
+def _resume(arguments: Sequence[str]) -> None:
+    if len(arguments) != 1:
+        raise SettingError(f"resume=FOLDER goes on with that run's own settings and takes no others; {NOTHING}")
+    root = Path(arguments[0].removeprefix(RESUME))
+    _run(RunFolder(root).settings(), root)
+
+
+def _run(settings: Settings, root: Path) -> None:
+    results = run(settings, root, told=_show if sys.stderr.isatty() else _nothing)
+    print(summary(results, root), flush=True)
+
+
+def _show(line: Mapping[str, Any]) -> None:
+    print(describe(line), file=sys.stderr, flush=True)
+
+
+def _nothing(line: Mapping[str, Any]) -> None:
+    pass
+
+
+def _refuse(message: str) -> None:
+    raise InputError(f"{message} (see 'reticent train --help'); {NOTHING}")
+
+
+def _first_sentence(error: Exception) -> str:
+    """Hydra explains itself over several lines; the first says what was wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__).rstrip(".")

@@ -1,0 +1,71 @@
+"""The output folder of one run: which files it holds and how they are written."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]  # has no type information
+
+from reticent.aggregate.durable import whole_lines, write_whole
+from reticent.errors import FormatError, SettingError, StateError
+from reticent.train.settings import NOTHING, Settings
+
+_LIMIT_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """root: made where it is missing; Hydra makes it first."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.yaml"
+
+    @property
+    def rounds(self) -> Path:
+        return self.root / "rounds.jsonl"
+
+    @property
+    def model(self) -> Path:
+        return self.root / "model.safetensors"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+    def begin(self, settings: Settings) -> None:
+        """Write the settings down, or, on a resume, find the very same ones. Raises: StateError, SettingError."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        if not self.config.exists():
+            text = yaml.safe_dump(settings.to_value(), sort_keys=False)
+            write_whole(self.config, text.encode())
+        elif self.settings() != settings:
+            raise SettingError(f"{self.root} holds a run with other settings; {NOTHING} and it is unchanged")
+
+    def settings(self) -> Settings:
+        """The settings of the run that lies here. Raises: StateError where there is none, FormatError, SettingError."""
+        try:
+            with self.config.open("rb") as file:
+                data = file.read(_LIMIT_BYTES)
+        except OSError as error:
+            raise StateError(f"{self.config} can't be read ({error.strerror}); {NOTHING}") from None
+        try:
+            value = yaml.safe_load(data)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise FormatError(f"{self.config} doesn't hold the settings of a run; {NOTHING}")
+        return Settings.of(value)
+
+    def write(self, name: str, value: Mapping[str, Any]) -> None:
+        """Write a JSON file for people and programs. Raises: StateError."""
+        write_whole(self.root / name, json.dumps(value, indent=2, allow_nan=False).encode() + b"\n")
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The whole lines of rounds.jsonl."""
+        data = self.rounds.read_bytes() if self.rounds.exists() else b""
+        return [json.loads(line) for line in whole_lines(data)]

@@ -1,0 +1,128 @@
+"""What an experiment is asked for, as frozen types; what Hydra composed is checked here and goes no further."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from reticent.model import catalogue
+from reticent.records.plan import LocalTraining
+from reticent.records.record import Budget, Count, Index, Noise, Positive, Record
+
+NOTHING = "nothing was trained"
+
+
+class Data(Record):
+    """source: whose recordings. people: how many of its clients train; None takes all there are."""
+
+    TITLE: ClassVar[str] = "data setting"
+
+    source: Literal["office", "drawn"]
+    people: Count | None
+
+
+class Model(Record):
+    """name: of the catalogue, or registered by an installed package."""
+
+    TITLE: ClassVar[str] = "model setting"
+
+    name: str
+
+
+class Learn(LocalTraining):
+    """What a device does in one round; the example level. trainable: heads, or all for the trunk too."""
+
+    TITLE: ClassVar[str] = "learn setting"
+
+    trainable: Literal["heads", "all"]
+
+    def training(self) -> LocalTraining:
+        """The part that a plan carries beside `trainable`."""
+        return LocalTraining(**{name: getattr(self, name) for name in LocalTraining.model_fields})
+
+
+class Privacy(Record):
+    """The employee level, and the limits of both.
+
+    mode: local (each device adds the whole noise) or secure (shares add up; aggregation that hides them is assumed).
+    epsilon: for the whole run, against the server, zero-out; the noise is calibrated for it. noise_multiplier: instead of
+    epsilon, noise standard deviation / clip_norm of what the server sees. delta: of both. clip_norm: L2 bound of one
+    update, in weight space. epsilon_example: limit for one training window over the whole run.
+    """
+
+    TITLE: ClassVar[str] = "privacy setting"
+
+    mode: Literal["local", "secure"]
+    epsilon: Budget | None
+    noise_multiplier: Noise | None
+    delta: Annotated[float, Field(ge=1e-100, lt=1)]
+    clip_norm: Positive
+    epsilon_example: Budget
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.epsilon is None) == (self.noise_multiplier is None):
+            raise ValueError("give either privacy.epsilon or privacy.noise_multiplier, and null for the other")
+        return self
+
+
+class Server(Record):
+    """rounds: to train. cohort: people asked in a round; None asks everybody. min_cohort: fewest answers that count, and how
+    many honest people noise is shared by in mode secure; None takes the whole cohort."""
+
+    TITLE: ClassVar[str] = "server setting"
+
+    rounds: Annotated[int, Field(ge=1, le=1_000_000)]
+    cohort: Count | None
+    min_cohort: Count | None
+
+
+class InProcess(Record):
+    """workers: processes of one thread; None takes one a core. cache_mb: for what workers keep of people, all together."""
+
+    TITLE: ClassVar[str] = "engine setting"
+
+    name: Literal["inprocess"]
+    workers: Annotated[int, Field(ge=1, le=1_024)] | None
+    cache_mb: Count
+
+
+class SuperLink(Record):
+    """folder: of a server that is being served, with devices enrolled."""
+
+    TITLE: ClassVar[str] = "engine setting"
+
+    name: Literal["superlink"]
+    folder: str
+
+
+class Settings(Record):
+    """One experiment. seed: of everything that is drawn in a simulation; real devices draw from their own entropy."""
+
+    TITLE: ClassVar[str] = "run"
+
+    data: Data
+    model: Model
+    learn: Learn
+    privacy: Privacy
+    server: Server
+    engine: Annotated[InProcess | SuperLink, Field(discriminator="name")]
+    seed: Index
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        server = self.server
+        if server.cohort is not None and self.data.people is not None and server.cohort > self.data.people:
+            raise ValueError(f"server.cohort of {server.cohort:,} is more than the {self.data.people:,} people")
+        if server.cohort is not None and server.min_cohort is not None and server.min_cohort > server.cohort:
+            raise ValueError(f"server.min_cohort of {server.min_cohort:,} is more than the cohort of {server.cohort:,}")
+        if isinstance(self.engine, SuperLink) and (self.data.people is not None or server.cohort is not None):
+            raise ValueError("engine=superlink asks every enrolled device: data.people and server.cohort must be null")
+        return self
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Settings":
+        """Raises: SettingError, naming the first setting that makes no sense; nothing was trained then."""
+        settings = cls(**values)
+        catalogue.entry(settings.model.name)
+        return settings

@@ -1,0 +1,60 @@
+"""What a person reads at the end of a run, and in the line of each round."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_COLUMNS = {
+    "top1": "top-1",
+    "top3": "top-3",
+    "perplexity": "perplexity",
+    "cell_top1": "cell top-1",
+    "cell_top3": "cell top-3",
+}
+_ROWS = ("majority", "markov1", "markov2", "markov3")
+
+
+def describe(line: Mapping[str, Any]) -> str:
+    """One line of rounds.jsonl."""
+    scores = "".join(
+        f"   {title} {line['metrics'][name]:.3f}"
+        for name, title in _COLUMNS.items()
+        if line.get("metrics") and line["metrics"].get(name) is not None
+    )
+    if line["round"] < 0:
+        return f"start       the public weights          {scores}"
+    if line["status"] == "aborted":
+        return f"round {line['round'] + 1:<5} not applied: {line['reason']}"
+    return f"round {line['round'] + 1:<5} {line['released']:>6,} people {line['seconds_train']:>8.2f} s {scores}"
+
+
+def summary(results: Mapping[str, Any], root: Path) -> str:
+    """Metrics beside baselines, epsilon by unit and adversary, and where everything lies."""
+    tested = results["test"]
+    whom = "simulated people" if results["engine"] == "inprocess" else "devices"
+    lines = [
+        f"{results['model']} ({results['trainable']}), {results['rounds']:,} rounds, {results['cohort']:,} of "
+        f"{results['people']:,} {whom} a round; scored on {tested['examples']:,} actions of {tested['people']:,} test people",
+        "",
+        " " * 14 + "".join(f"{title:>12}" for title in _COLUMNS.values()),
+        _row("this run", results),
+        _row("public start", results["start"]),
+        *(_row(name, results["baselines"][name]) for name in _ROWS),
+        "",
+        f"{'epsilon':24}{'zero-out':>12}{'replace-one':>13}",
+    ]
+    for unit, adversaries in results["epsilon"].items():
+        for adversary, figures in adversaries.items():
+            name = f"{unit}, {adversary}"
+            other = figures.get("replace_one")
+            lines.append(f"{name:24}{figures['zero_out']:>12.2f}{'-' if other is None else f'{other:.2f}':>13}")
+    lines += [
+        "",
+        f"{results['seconds_per_round']:.2f} s a round, {results['clients_per_second']:,.0f} people/s, "
+        f"{results['peak_rss_mb']:,.0f} MB; what each figure rests on: {root / 'report.html'}",
+    ]
+    return "\n".join(lines)
+
+
+def _row(name: str, figures: Mapping[str, Any]) -> str:
+    return f"{name:14}" + "".join(f"{figures[column]:12.3f}" for column in _COLUMNS)
