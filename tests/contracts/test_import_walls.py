@@ -21,6 +21,7 @@ PLANTED = {
     "the courier imports torch": ("courier/planted.py", "import torch"),
     "the server trains": ("server/planted.py", "import reticent.learn"),
     "aggregation takes screenshots": ("aggregate/planted.py", "import mss"),
+    "the report imports torch": ("audit/report/planted.py", "import torch"),
     "a lower layer imports an upper one": ("privacy/planted.py", "import reticent.records"),
     "siblings import each other": ("server/planted.py", "import reticent.courier"),
     "the keeper imports the courier": ("keeper/planted.py", "import reticent.courier"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reticent.audit.finding import Finding
-from reticent.errors import printable
+from reticent.errors import SettingError, printable
 
 if TYPE_CHECKING:  # the accountants behind `verify` take a second to import, and `reconcile` needs none
     from reticent.audit.reconcile import Reconciliation
@@ -69,6 +69,37 @@ def reconcile_command(context: click.Context, server: Path, places: tuple[Path, 
     found = reconcile(server, places)
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else _reconciliation(found))
     context.exit(0 if found.holds else 1)
+
+
+@audit.command("report")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here; otherwise FOLDER/report.html."
+)
+def report_command(folder: Path, out: Path | None) -> None:
+    """Make one page of a run's FOLDER: what was promised, what happened, epsilon beside its limits, and how to check it.
+
+    The page needs no network and runs no script. Prints its path. The folder is what `reticent train` leaves; beside its own
+    files it may hold an audit.json and a simulation/ of the same plan for more people.
+
+    Example: reticent audit report outputs/my-run
+    """
+    try:
+        from reticent.audit.report.page import page
+    except ModuleNotFoundError as missing:
+        raise SettingError(
+            f"a report needs the package {missing.name}: install it with pip install 'reticent[research]'; nothing was written"
+        ) from None
+    from reticent.aggregate.durable import write_whole
+    from reticent.audit.report.read import read_run
+
+    target = out or folder / "report.html"
+    if target.suffix != ".html":
+        raise SettingError(
+            f"--out must end in .html, so that no other file is overwritten: {target}; nothing was written"
+        )
+    write_whole(target, page(read_run(folder)))
+    click.echo(target)
 
 
 def _verification(found: "Verification") -> str:

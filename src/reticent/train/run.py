@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from reticent.aggregate.durable import write_whole
 from reticent.aggregate.journal import Status
-from reticent.audit.report import write_report
+from reticent.audit.report.page import page
+from reticent.audit.report.read import read_run
 from reticent.errors import SettingError
 from reticent.model.checkpoint_file import read_weights
 from reticent.sim.population import population
@@ -76,7 +78,7 @@ def finish(made: Planned, folder: RunFolder, scoring: Scoring, *, workers_mb: fl
         "device": "cpu",
     }
     folder.write("results.json", results)
-    write_report(folder.root)
+    write_whole(folder.report, page(read_run(folder.root)))
     return results
 
 

@@ -1,0 +1,136 @@
+"""Which curves the page shows, and how each is captioned."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from reticent.audit.report.files import Adversary, Round, Scores
+from reticent.audit.report.plots import SERIES, Line, curves, dashes, spread
+from reticent.audit.report.read import Run
+from reticent.audit.report.wording import BASELINES, FRACTIONS, METRICS, SHORT
+from reticent.privacy.events import Unit
+
+Points = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One entry of the key beside a plot. dash: as SVG's stroke-dasharray."""
+
+    label: str
+    style: int
+    dash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A plot with its title, key and one line of explanation."""
+
+    title: str
+    svg: Markup
+    keys: tuple[Key, ...] = ()
+    caption: str = ""
+
+
+def epsilon_pictures(run: Run, prefix: str) -> tuple[Picture, ...]:
+    """ε over the rounds, the two units apart: they are never added."""
+    titles = {
+        Unit.EMPLOYEE: "One person, all that was ever captured",
+        Unit.EXAMPLE: "One training window",
+    }
+    found = []
+    for unit, title in titles.items():
+        lines = _merged(
+            (SHORT[adversary], tuple((one.round + 1.0, one_unit[adversary]) for one, one_unit in spent))
+            for adversary in Adversary
+            if (
+                spent := [
+                    (one, table) for one in run.privacy.by_round if adversary in (table := getattr(one, unit.value))
+                ]
+            )
+        )
+        if lines:
+            svg = curves(f"{prefix}-epsilon-{unit.value}", lines, ylabel="epsilon", limit=run.privacy.limits.of(unit))
+            found.append(
+                Picture(
+                    title=title,
+                    svg=svg,
+                    keys=_keys(lines),
+                    caption="ε after each round, zero-out, of the person charged most often so far.",
+                )
+            )
+    return tuple(found)
+
+
+def metric_pictures(run: Run, prefix: str) -> tuple[Picture, ...]:
+    """Accuracy over the rounds beside simple counts; nothing where it was never measured."""
+    found = []
+    for name in ("top1", "cell_top1"):
+        points = _measured(run.rounds, name)
+        if points:
+            ends = (points[0][0], max(points[-1][0], points[0][0] + 1))
+            flat = {BASELINES.get(label, label): getattr(one, name) for label, one in _strongest(run, name)}
+            lines = [Line(label="this model", points=points, style=0)]
+            lines += [
+                Line(label=label, points=tuple((x, value) for x in ends), style=style)
+                for style, (label, value) in enumerate(flat.items(), start=1)
+            ]
+            svg = curves(f"{prefix}-{name.replace('_', '-')}", lines, ylabel="fraction of actions")
+            found.append(
+                Picture(
+                    title=METRICS[name].capitalize(),
+                    svg=svg,
+                    keys=_keys(lines),
+                    caption="On test people after each applied round; 0 is the public start. Higher is better.",
+                )
+            )
+    return tuple(found)
+
+
+def spread_picture(run: Run, prefix: str) -> Picture | None:
+    """How differently it does for different people, never named."""
+    rows = {
+        METRICS[name]: {float(at): value for at, value in table.items() if value is not None}
+        for name, table in run.results.per_person.items()
+        if name in FRACTIONS
+    }
+    rows = {label: table for label, table in rows.items() if table}
+    if not rows:
+        return None
+    return Picture(
+        title="Quantiles over test people",
+        svg=spread(f"{prefix}-spread", rows, xlabel="fraction of a person's actions"),
+        caption="Thin: from the lowest to the highest quantile below. Thick: the middle half of people. Dot: the median person.",
+    )
+
+
+def _strongest(run: Run, name: str) -> list[tuple[str, Scores]]:
+    """The baselines that were scored; the best ones where there are more than styles to draw them with."""
+    scored = [(label, one) for label, one in run.results.baselines.items() if getattr(one, name) is not None]
+    kept = sorted(scored, key=lambda pair: -getattr(pair[1], name))[: SERIES - 1]
+    return [pair for pair in scored if pair in kept]
+
+
+def _measured(rounds: Iterable[Round], name: str) -> Points:
+    values = {
+        one.round + 1.0: value
+        for one in rounds
+        if one.metrics is not None and (value := getattr(one.metrics, name)) is not None
+    }
+    return tuple(sorted(values.items()))
+
+
+def _merged(named: Iterable[tuple[str, Points]]) -> list[Line]:
+    """Lines that lie on each other are one line with both names."""
+    labels: dict[Points, list[str]] = {}
+    for label, points in named:
+        labels.setdefault(points, []).append(label)
+    return [
+        Line(label=" and ".join(names) + (" (the same)" if len(names) > 1 else ""), points=points, style=style)
+        for style, (points, names) in enumerate(labels.items())
+    ]
+
+
+def _keys(lines: Sequence[Line]) -> tuple[Key, ...]:
+    return tuple(Key(line.label, line.style, dashes(line.style)) for line in lines)

@@ -1,0 +1,164 @@
+"""Curves as inline SVG: deterministic, text as text, colours left to the page's style sheet so that dark mode works."""
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+WIDTH_IN, HEIGHT_IN = 5.0, 3.2  # at 72 units an inch: 360 units, a phone's width, so that text is read at its own size
+MOST_POINTS = 200
+CRUSHED = 8.0
+"""Largest over smallest final value, beyond which a linear axis would press the small ones flat."""
+
+SERIES = 6
+_DASHES: tuple[tuple[float, ...], ...] = ((), (6, 2), (1.5, 1.5), (6, 2, 1.5, 2), (3, 3), (9, 2))
+_MARKERS = "osD^vX"
+_INK, _GRID, _LIMIT = "#010203", "#010204", "#010205"
+_COLOURS = tuple(f"#0102{16 + number:02x}" for number in range(SERIES))
+"""Stand-ins, each replaced by a variable of the style sheet."""
+
+_VARIABLES = {
+    _INK: "var(--soft)",
+    _GRID: "var(--line)",
+    _LIMIT: "var(--bad)",
+    **{colour: f"var(--s{number})" for number, colour in enumerate(_COLOURS)},
+}
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "font.size": 11.0,
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "grid.color": _GRID,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A curve. points: (x, y), x ascending. style: index of its colour and dashes, below SERIES; the page's key uses the same."""
+
+    label: str
+    points: tuple[tuple[float, float], ...]
+    style: int
+
+
+def dashes(style: int) -> str:
+    """The dash pattern as SVG's stroke-dasharray, for the key beside a plot."""
+    return " ".join(f"{part * 1.6:g}" for part in _DASHES[style]) or "none"
+
+
+def curves(name: str, lines: Sequence[Line], *, ylabel: str, limit: float | None = None) -> Markup:
+    """The lines over rounds, with `limit` as a line of its own; log scale where one curve would crush the others.
+
+    name: distinct on a page; letters, digits and hyphens.
+    """
+
+    def draw(axes: Axes) -> None:
+        ends = [line.points[-1][1] for line in lines if line.points and line.points[-1][1] > 0]
+        if ends and max(ends) > CRUSHED * min(ends):
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.yaxis.set_minor_locator(NullLocator())
+        for line in lines:
+            shown = [(x, y) for x, y in _thinned(line.points) if axes.get_yscale() == "linear" or y > 0]
+            if shown:
+                axes.plot(
+                    *zip(*shown, strict=True),
+                    color=_COLOURS[line.style],
+                    dashes=_DASHES[line.style] or (None, None),
+                    linewidth=2.0,
+                    marker=_MARKERS[line.style] if _marked(shown) else None,
+                    markersize=4.5,
+                )
+        if limit is not None:
+            axes.axhline(limit, color=_LIMIT, linewidth=1.5)
+            axes.annotate(
+                f"limit {limit:g}", (0, limit), xycoords=("axes fraction", "data"), xytext=(4, 3),
+                textcoords="offset points", color=_LIMIT,
+            )  # fmt: skip
+        if axes.get_yscale() == "linear" and limit is not None:
+            axes.set_ylim(0, 1.12 * max([limit, *ends]))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        axes.set_xlabel("rounds")
+        axes.set_ylabel(ylabel + (" (log scale)" if axes.get_yscale() == "log" else ""))
+
+    return _svg(name, draw, height_in=HEIGHT_IN)
+
+
+def spread(name: str, rows: Mapping[str, Mapping[float, float]], *, xlabel: str) -> Markup:
+    """Quantiles of several fractions: thin from the lowest to the highest, thick over the middle half, a dot at the median.
+
+    rows: label → quantile → value.
+    """
+
+    def draw(axes: Axes) -> None:
+        for place, quantiles in enumerate(rows.values()):
+            values = list(quantiles.values())
+            axes.hlines(place, min(values), max(values), color=_COLOURS[0], linewidth=1.5)
+            if {0.25, 0.75} <= set(quantiles):
+                axes.hlines(place, quantiles[0.25], quantiles[0.75], color=_COLOURS[0], linewidth=7)
+            if 0.5 in quantiles:
+                axes.plot([quantiles[0.5]], [place], "o", color=_COLOURS[1], markersize=8)
+        axes.set_yticks(range(len(rows)), list(rows))
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlim(0, 1)
+        axes.set_xlabel(xlabel)
+
+    return _svg(name, draw, height_in=0.7 + 0.42 * len(rows))
+
+
+def _marked(points: Sequence[tuple[float, float]]) -> bool:
+    """Few measured points get marks; a level, drawn from end to end, gets none."""
+    return len(points) == 1 or (len(points) <= 12 and len({y for _, y in points}) > 1)
+
+
+def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """At most MOST_POINTS of them, evenly, the first and the last among them."""
+    if len(points) <= MOST_POINTS:
+        return list(points)
+    return [points[round(place * (len(points) - 1) / (MOST_POINTS - 1))] for place in range(MOST_POINTS)]
+
+
+def _svg(name: str, draw: Callable[[Axes], None], *, height_in: float) -> Markup:
+    with mpl.rc_context():
+        mpl.rcdefaults()  # whatever somebody's matplotlibrc says, the same input gives the same bytes
+        mpl.rcParams.update({**_STYLE, "svg.hashsalt": name})
+        figure = Figure(figsize=(WIDTH_IN, height_in), dpi=72, layout="constrained")
+        axes = figure.add_subplot()
+        axes.grid(visible=True, linewidth=0.8)
+        axes.set_axisbelow(True)
+        draw(axes)
+        target = io.StringIO()
+        figure.savefig(target, format="svg", metadata={"Date": None})
+    return _inlined(target.getvalue())
+
+
+def _inlined(text: str) -> Markup:
+    """One <svg> without prolog, metadata, namespaces and names that nothing refers to; colours and fonts are the page's."""
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\s+xmlns(:xlink)?="[^"]*"', "", text).replace("xlink:href", "href")
+    text = re.sub(
+        r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1), count=1
+    )
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)  # the page's own sheet says the same
+    text = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", text)
+    used = set(re.findall(r'(?:url\(|href=")#([^")]+)', text))
+    text = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", text)
+    for stand_in, variable in _VARIABLES.items():
+        text = text.replace(stand_in, variable)
+    return Markup(re.sub(r"\n\s*", "\n", text))  # noqa: S704  # drawn above from numbers and the page's own labels
