@@ -105,7 +105,7 @@ def people() -> Sequence[str]:
     """Whose recordings the devices hold."""
     from reticent.recordings import source
 
-    return source.split("office").device[:DEVICES]
+    return source.clients("office", people=DEVICES)
 
 
 def digest_of(policy: dict[str, Any]) -> str:

@@ -1,9 +1,9 @@
-"""Which recorded people are there, and who of them may train, sit at a device, or test?
+"""Which recorded people are there, who of them may train, sit at a device, or test, and which of their time is held out?
 
 `office`: real pixels, recorded by scripts without a person, embedded in the package. `drawn`: generated, any number.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,22 +16,35 @@ from reticent.recordings import drawn
 from reticent.recordings.archive import Archive, read_archive, session
 
 OFFICE = Path(__file__).parent / "data" / "office.recording"
+OFFICE_FRAMES = OFFICE.with_name("office-frames.png")  # a contact sheet of it
 DRAWN_PEOPLE = 200  # how many are listed; any other index works too
-DEVICES = 4
 FIRST_CLIENT = 1_000_000  # drawn people from here on train in simulations and nowhere else
 _TEST_EVERY = 3  # every third person tests: at least a quarter, whatever the number of people
+_HELD_OUT_EVERY = 3  # of a person's sessions, one in three is held out, and at least the last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
     """Three disjoint groups of a source's people.
 
-    public: what a trunk may learn from. device: who sits at the quickstart's devices. test: who a model is tested on.
+    public: what a trunk may learn from. client: who trains, in simulations and at the quickstart's devices.
+    test: who a model is tested on.
     """
 
     public: tuple[str, ...]
-    device: tuple[str, ...]
+    client: tuple[str, ...]
     test: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonTime:
+    """One person's windows in two disjoint parts, cut between two sessions.
+
+    earlier: what may be learned from. later: what came after all of it, to test a model on people it has seen.
+    """
+
+    earlier: Pool
+    later: Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,24 +73,35 @@ def pool(name: str, person: str) -> Pool:
     return windows(sessions(name, person))
 
 
+def held_out(sessions: Sequence[Session]) -> int:
+    """How many of a person's sessions, the last ones, are held out: a third, rounded up, but never the only one."""
+    return -(-len(sessions) // _HELD_OUT_EVERY) if len(sessions) > 1 else 0
+
+
+def split_time(name: str, person: str) -> PersonTime:
+    """One person's windows, the last sessions apart from those before. Raises: as `sessions`."""
+    theirs = sessions(name, person)
+    cut = len(theirs) - held_out(theirs)
+    return PersonTime(earlier=windows(theirs[:cut]), later=windows(theirs[cut:]))
+
+
 def split(name: str) -> Split:
-    """Who is who, by a fixed rule over the sorted people: every third tests, the next DEVICES have devices, all others
-    are public. Raises: as `people`.
-    """
-    everyone = people(name)
+    """Who is who in a source. Raises: as `people`."""
+    return split_people(people(name))
+
+
+def split_people(everyone: tuple[str, ...]) -> Split:
+    """A fixed rule over the sorted people: every third tests, and the others are clients and public by turns."""
     test = everyone[::_TEST_EVERY]
     rest = tuple(person for person in everyone if person not in set(test))
-    return Split(public=rest[DEVICES:], device=rest[:DEVICES], test=test)
+    return Split(public=rest[1::2], client=rest[::2], test=test)
 
 
 def clients(name: str, *, people: int | None) -> tuple[str, ...]:
-    """Who may train in a simulation: up to `people` people whom neither the public weights nor any test has seen.
-
-    `drawn` has as many as are asked for, DRAWN_PEOPLE where people is None. Raises: as `people`.
-    """
-    if name == "drawn":
-        return tuple(drawn.name(FIRST_CLIENT + index) for index in range(DRAWN_PEOPLE if people is None else people))
-    return split(name).device[:people]
+    """Who may train: up to `people` of a source's clients; `drawn` has as many as are asked for. Raises: as `people`."""
+    if name == "drawn" and people is not None:
+        return tuple(drawn.name(FIRST_CLIENT + index) for index in range(people))
+    return split(name).client[:people]
 
 
 def _source(name: str) -> _Source:

@@ -24,8 +24,8 @@ class Population:
         return f"<Population of {len(self)} people of {self.source}>"
 
     def pool(self, person: int) -> Pool:
-        """The training windows of one person, by place in `names`."""
-        return source.pool(self.source, self.names[person])
+        """What one person trains on, by place in `names`: all but the last sessions, which are held out."""
+        return source.split_time(self.source, self.names[person]).earlier
 
 
 def population(data: str, *, people: int | None) -> Population:

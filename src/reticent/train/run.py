@@ -1,7 +1,7 @@
 """One experiment: plan, play, score, account, report."""
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,9 @@ def run(settings: Settings, root: Path, *, told: Told = lambda line: None) -> di
     told: gets each line of rounds.jsonl as it is written. Raises: InputError before anything is trained, RoundAborted.
     """
     engine, folder = settings.engine, RunFolder(root)
-    scoring = Scoring(data=settings.data.source, model=settings.model.name, trainable=settings.learn.trainable)
+    scoring = Scoring(settings.data.source, model=settings.model.name, trainable=settings.learn.trainable)
     workers_mb = 0.0
+    trained: Sequence[str] = ()
     if isinstance(engine, InProcess):
         people = population(settings.data.source, people=settings.data.people)
         if not len(people):
@@ -41,21 +42,24 @@ def run(settings: Settings, root: Path, *, told: Told = lambda line: None) -> di
         made = planned(settings, people=len(people))
         folder.begin(settings)
         workers_mb = simulate(made, people, engine, folder=folder, scoring=scoring, told=told)
+        trained = people.names
     else:
         made = run_on_devices(settings, engine, folder, told=told)
-    return finish(made, folder, scoring, workers_mb=workers_mb)
+    return finish(made, folder, scoring, trained=trained, workers_mb=workers_mb)
 
 
-def finish(made: Planned, folder: RunFolder, scoring: Scoring, *, workers_mb: float) -> dict[str, Any]:
+def finish(
+    made: Planned, folder: RunFolder, scoring: Scoring, *, trained: Sequence[str], workers_mb: float
+) -> dict[str, Any]:
     """Write privacy.json, results.json and report.html of a run whose rounds are done; returns the results.
 
-    workers_mb: peak memory of processes beside this one.
+    trained: of a simulation, whose held-out time is scored. workers_mb: peak memory of processes beside this one.
     """
     lines = folder.lines()
     applied = [line for line in lines if line["status"] == Status.APPLIED]
     privacy = privacy_file(made, rounds_done=len(applied), limits=_limits(made.settings))
     folder.write("privacy.json", privacy)
-    settings = made.settings
+    settings, weights = made.settings, read_weights(folder.model).weights
     seconds = statistics.median(line["seconds_join"] + line["seconds_train"] for line in applied)
     results = {
         "version": VERSION,
@@ -67,9 +71,9 @@ def finish(made: Planned, folder: RunFolder, scoring: Scoring, *, workers_mb: fl
         "rounds": len(applied),
         "people": made.people,
         "cohort": made.cohort,
-        **scoring.results(read_weights(folder.model).weights),
+        **scoring.results(weights),
         "start": lines[0]["metrics"],
-        "within_person": None,
+        "within_person": scoring.within(weights, trained),
         "epsilon": epsilons(privacy),
         "seconds_per_round": seconds,
         "clients_per_second": statistics.median(line["released"] for line in applied) / max(seconds, 1e-9),
