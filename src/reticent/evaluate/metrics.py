@@ -60,6 +60,16 @@ class Hits:
     cell_rank: Ints
     distance: Table
 
+    @staticmethod
+    def none() -> "Hits":
+        """Of no example."""
+        numbers, ranks = np.zeros(0), np.zeros(0, dtype=np.int64)
+        return Hits(log_likelihood=numbers, kind_rank=ranks, cell_rank=ranks, distance=numbers)
+
+    def part(self, start: int, stop: int) -> "Hits":
+        """Of some examples in a row."""
+        return Hits(**{name: getattr(self, name)[start:stop] for name in self.__slots__})
+
 
 class Scorer:
     """Figures of one model on the same examples, for the weights of any number of rounds.
@@ -78,8 +88,12 @@ class Scorer:
 
     def score(self, weights: Floats) -> Metrics:
         """Raises: SettingError for weights of another length or type or not finite, and for an empty pool."""
+        return metrics([self.hits(weights)])
+
+    def hits(self, weights: Floats) -> Hits:
+        """What `score` summarises, an entry an example, in the pool's order. Raises: as `score`, but for an empty pool."""
         _set_finite(self._network, self._trainable, weights)
-        return _score(self._network, _frozen(self._network, self._pool) if self._kept is None else self._kept)
+        return _hits(self._network, _frozen(self._network, self._pool) if self._kept is None else self._kept)
 
 
 def score(model: str, trainable: str, weights: Floats, pool: Pool) -> Metrics:
@@ -92,7 +106,7 @@ def score(model: str, trainable: str, weights: Floats, pool: Pool) -> Metrics:
 def score_network(network: Network, pool: Pool) -> Metrics:
     """A network at hand, such as one just fitted. Raises SettingError for an empty pool."""
     network = deepcopy(network).double()
-    return _score(network, _frozen(network, pool))
+    return metrics([_hits(network, _frozen(network, pool))])
 
 
 def _set_finite(network: Network, trainable: str, weights: Floats) -> None:
@@ -107,14 +121,14 @@ def _frozen(network: Network, pool: Pool) -> Iterator[Frozen]:
         yield freeze(network, take(pool, rows, size=len(rows)))
 
 
-def _score(network: Network, parts: Iterable[Frozen]) -> Metrics:
-    found = []
+def _hits(network: Network, parts: Iterable[Frozen]) -> Hits:
+    found = [Hits.none()]
     for part in parts:
         seen = Features(kind=part.seen.kind.double(), grid=part.seen.grid.double(), place=part.seen.place.double())
         with torch.no_grad():
             kind, cell = network.heads(seen)
         found.append(hits(torch.log_softmax(kind, dim=1).numpy(), cell.numpy(), part))
-    return metrics(found)
+    return Hits(**{name: np.concatenate([getattr(one, name) for one in found]) for name in Hits.__slots__})
 
 
 def hits(kind_log_probabilities: Table, cell_scores: Table, labels: Pool | Frozen) -> Hits:

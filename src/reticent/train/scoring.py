@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 
 from reticent.evaluate.baselines import baselines
-from reticent.evaluate.metrics import Scorer
+from reticent.evaluate.metrics import Scorer, metrics
 from reticent.model.pools import together
 from reticent.model.tensors import Floats
 from reticent.recordings import source
@@ -25,7 +26,9 @@ class Scoring:
         self._data = data
         self._make = partial(Scorer, model, trainable)
         self._people = source.split(data).test
-        self._tested = together(source.pool(data, person) for person in self._people)
+        pools = [source.pool(data, person) for person in self._people]
+        self._ends = list(accumulate((len(pool) for pool in pools), initial=0))
+        self._tested = together(pools)
         self._scorer = self._make(self._tested)
 
     def __call__(self, weights: Floats) -> Mapping[str, float | int]:
@@ -53,8 +56,9 @@ class Scoring:
 
     def _spread(self, weights: Floats) -> dict[str, dict[str, float]]:
         """Quantiles over test people: what the average hides, and no more."""
-        pools = [source.pool(self._data, person) for person in self._people]
-        rows = [self._make(pool).score(weights).as_dict() for pool in pools if len(pool)]
+        hits = self._scorer.hits(weights)
+        parts = [hits.part(start, stop) for start, stop in pairwise(self._ends) if stop > start]
+        rows = [metrics([part]).as_dict() for part in parts]
         return {
             name: {str(level): float(np.quantile([row[name] for row in rows], level)) for level in QUANTILES}
             for name in _PER_PERSON
