@@ -50,13 +50,16 @@ class InProcessGrid(Grid):
                 ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(self._make_worker,))
                 for _ in range(self._workers)
             ]
-            for pool in self._pools:
-                pool.submit(os.getpid)  # processes start at the first task
+            self.processes()  # they start at the first task
         return self
 
     def __exit__(self, *_: object) -> None:
         for pool in self._pools:
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def processes(self) -> list[int]:
+        """The ids of the workers' processes; none where the one worker is in this process."""
+        return [asked.result() for asked in [pool.submit(os.getpid) for pool in self._pools]]
 
     def set_run(self, run: Run) -> None:
         self._run = run

@@ -1,0 +1,107 @@
+"""Simulated rounds: the sum is exact, whoever computes it and wherever it was stopped."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+from flwr.app import ConfigRecord, Message
+
+from reticent.aggregate.attempt import TRAIN_MESSAGE, Tally, weights_bytes
+from reticent.aggregate.optimiser import ServerMomentum, ServerState
+from reticent.aggregate.rounds import Course, run_course
+from reticent.client import Task, answer
+from reticent.errors import RoundAborted
+from reticent.learn.train import Learner
+from reticent.model.network import initial
+from reticent.privacy.noise import SeededNoise
+from reticent.records.canonical import digest
+from reticent.sim.cohorts import cohort
+from reticent.sim.grid import InProcessGrid, decode_share, encode_slice
+from reticent.sim.rounds import SimulatedRound
+from reticent.sim.worker import _mixed
+from tests.sim.world import MODEL, PARAMETERS, PEOPLE, a_plan, make_worker
+
+
+def played(grid, plan, *, rounds=2, size=3, seed=7):
+    play = SimulatedRound(grid=grid, plan=plan, people=len(PEOPLE), size=size, seed=seed, optimiser=ServerMomentum())
+    state = ServerState.start(initial(MODEL, "heads"))
+    for number in range(rounds):
+        state = play(number, state, weights_bytes(state.weights), Tally())
+    return state.weights
+
+
+def test_the_weights_are_the_sum_of_what_client_answer_gives_each_person():
+    plan = a_plan()
+    with InProcessGrid(make_worker(plan), workers=1) as grid:
+        weights = played(grid, plan, rounds=1)
+    start, learner = initial(MODEL, "heads"), Learner(MODEL, "heads")
+    total = np.zeros(PARAMETERS, dtype=np.int64)
+    task = Task(plan=plan, plan_id=digest(plan.to_bytes()), round=0)
+    for person in cohort(0, people=len(PEOPLE), size=3, seed=7).tolist():
+        prepared = learner.prepare(PEOPLE.pool(person))
+        noise = SeededNoise(_mixed(7, 0, person))
+        total += answer(task, start, lambda prepared=prepared: prepared, noise, learner=learner).values
+    np.testing.assert_array_equal(weights, (start + total * plan.release.grid / 3).astype(np.float32))
+
+
+def test_two_workers_one_worker_and_an_empty_cache_give_the_same_bits():
+    plan = a_plan()
+    with InProcessGrid(make_worker(plan), workers=2) as grid:
+        several = played(grid, plan)
+    with InProcessGrid(make_worker(plan, cache_bytes=0), workers=1) as grid:
+        alone = played(grid, plan)
+    np.testing.assert_array_equal(several, alone)
+    with InProcessGrid(make_worker(plan, seed=8), workers=1) as grid:
+        assert not np.array_equal(played(grid, plan), alone)
+
+
+def test_a_stopped_simulation_goes_on_to_the_same_weights(tmp_path):
+    plan = a_plan()
+
+    def course(folder, told=lambda line: None):
+        folder.mkdir(exist_ok=True)
+        return Course(
+            plan_id=digest(plan.to_bytes()),
+            terms=plan,
+            run_folder=folder,
+            score=lambda weights: None,
+            publish=lambda rounds, weights: None,
+            told=told,
+            now=lambda: 0,
+        )
+
+    def stop(line):
+        if line["round"] == 1:
+            raise KeyboardInterrupt
+
+    with InProcessGrid(make_worker(plan), workers=1) as grid:
+        play = SimulatedRound(grid=grid, plan=plan, people=len(PEOPLE), size=3, seed=7, optimiser=ServerMomentum())
+        with pytest.raises(KeyboardInterrupt):
+            run_course(course(tmp_path / "stopped", stop), initial(MODEL, "heads"), play)
+        resumed = run_course(course(tmp_path / "stopped"), initial(MODEL, "heads"), play)
+        whole = run_course(course(tmp_path / "whole"), initial(MODEL, "heads"), play)
+    np.testing.assert_array_equal(resumed.weights, whole.weights)
+    assert (tmp_path / "stopped" / "rounds.jsonl").read_text().count('"applied"') == 3
+
+
+def test_a_worker_that_dies_aborts_the_round_and_nothing_is_applied():
+    plan = a_plan()
+    with InProcessGrid(make_worker(plan), workers=2) as grid:
+        victim = grid.processes()[0]
+        os.kill(victim, signal.SIGKILL)
+        with pytest.raises(RoundAborted, match="nothing was applied"):
+            played(grid, plan, rounds=1)
+
+
+def test_the_grid_speaks_flower():
+    plan = a_plan()
+    with InProcessGrid(make_worker(plan), workers=1) as grid:
+        (node,) = grid.get_node_ids()
+        weights = ConfigRecord({"weights": weights_bytes(initial(MODEL, "heads"))})
+        message = Message(encode_slice(0, [1], weights), dst_node_id=node, message_type=TRAIN_MESSAGE, group_id="0")
+        (identifier,) = grid.push_messages([message])
+        (reply,) = grid.pull_messages([identifier])
+        assert reply.metadata.reply_to_message_id == identifier
+        assert decode_share(reply.content).released == 1
+        assert list(grid.pull_messages([identifier])) == []
