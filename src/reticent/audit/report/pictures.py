@@ -54,7 +54,7 @@ def epsilon_pictures(run: Run, prefix: str) -> tuple[Picture, ...]:
             svg = curves(f"{prefix}-epsilon-{unit.value}", lines, ylabel="epsilon", limit=run.privacy.limits.of(unit))
             found.append(
                 Picture(
-                    title=title,
+                    title=_titled(title, run),
                     svg=svg,
                     keys=_keys(lines),
                     caption="ε after each round, zero-out, of the person charged most often so far.",
@@ -79,7 +79,7 @@ def metric_pictures(run: Run, prefix: str) -> tuple[Picture, ...]:
             svg = curves(f"{prefix}-{name.replace('_', '-')}", lines, ylabel="fraction of actions")
             found.append(
                 Picture(
-                    title=METRICS[name].capitalize(),
+                    title=_titled(METRICS[name].capitalize(), run),
                     svg=svg,
                     keys=_keys(lines),
                     caption="On test people after each applied round; 0 is the public start. Higher is better.",
@@ -99,10 +99,15 @@ def spread_picture(run: Run, prefix: str) -> Picture | None:
     if not rows:
         return None
     return Picture(
-        title="Quantiles over test people",
+        title=_titled("Quantiles over test people", run),
         svg=spread(f"{prefix}-spread", rows, xlabel="fraction of a person's actions"),
         caption="Thin: from the lowest to the highest quantile below. Thick: the middle half of people. Dot: the median person.",
     )
+
+
+def _titled(title: str, run: Run) -> str:
+    """A picture is passed on without its page: it says itself what it is of."""
+    return f"{title} (simulated)" if run.simulated else title
 
 
 def _strongest(run: Run, name: str) -> list[tuple[str, Scores]]:

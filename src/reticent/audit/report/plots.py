@@ -34,7 +34,7 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "figure.facecolor": "none",
     "axes.facecolor": "none",
-    "font.size": 11.0,
+    "font.size": 12.0,
     "axes.edgecolor": _INK,
     "axes.labelcolor": _INK,
     "xtick.color": _INK,

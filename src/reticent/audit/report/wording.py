@@ -113,10 +113,10 @@ def dropped(reasons: Mapping[str, int]) -> str:
 
 def happened(one: Round) -> str:
     """What a reader of the table should know about a round, or nothing."""
-    parts = [f"aborted: {one.reason.split(';')[0]}"] if one.reason else []
+    parts = [one.reason.split(";")[0]] if one.reason else []
     parts += [f"dropped: {dropped(one.dropped)}"] if one.dropped else []
     parts += [f"LOOK HERE: device {device}: {DROPPED.get(why, why)}" for device, why in sorted(one.incidents.items())]
-    return ". ".join(parts)
+    return "; ".join(parts)
 
 
 def whom(figure: Figure) -> str:
