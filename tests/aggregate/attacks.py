@@ -5,7 +5,7 @@ import json
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 
-from reticent.privacy.mechanism import payload_bound
+from reticent.privacy.mechanism import norm_bound, payload_bound
 from reticent.records.canonical import digest
 from reticent.records.keys import Domain, SigningKey
 from reticent.records.messages import JoinRequest, TrainRequest
@@ -16,7 +16,9 @@ STRANGER = ScriptedDevice(999)
 """Has a key, but isn't enrolled for the node that answers."""
 
 RELEASE = a_plan().release
-BOUND = payload_bound(clip_norm=RELEASE.clip_norm, noise_multiplier=RELEASE.noise_multiplier, grid=RELEASE.grid)
+SCALE = {"clip_norm": RELEASE.clip_norm, "noise_multiplier": RELEASE.noise_multiplier, "grid": RELEASE.grid}
+BOUND = payload_bound(**SCALE)
+LONGEST = norm_bound(**SCALE, parameters=PARAMETERS)
 
 
 def forged(body: dict, payload: bytes, key: SigningKey, domain: Domain = Domain.REPLY) -> bytes:
@@ -56,6 +58,11 @@ def one_value(value: int) -> bytes:
     values = np.zeros(PARAMETERS, dtype="<i4")
     values[7] = value
     return values.tobytes()
+
+
+def as_long_as(norm: float) -> bytes:
+    """A payload whose values are equal, and whose L2 norm is `norm` but for rounding."""
+    return np.full(PARAMETERS, round(norm / PARAMETERS**0.5), dtype="<i4").tobytes()
 
 
 def paid_index(message: Message) -> int:
@@ -176,6 +183,14 @@ TRAIN: dict[str, tuple[Script, str]] = {
     "a value one below the bound": (lambda d, g, m: d.releases(request_of(m), one_value(-BOUND - 1)), "out_of_range"),
     "the smallest integer": (lambda d, g, m: d.releases(request_of(m), one_value(-(2**31))), "out_of_range"),
     "the largest integer": (lambda d, g, m: d.releases(request_of(m), one_value(2**31 - 1)), "out_of_range"),
+    "every value within the bound, too long together": (
+        lambda d, g, m: d.releases(request_of(m), as_long_as(LONGEST * (1 + 1e-4))),
+        "too_long",
+    ),
+    "every value at the bound": (
+        lambda d, g, m: d.releases(request_of(m), np.full(PARAMETERS, BOUND, dtype="<i4").tobytes()),
+        "too_long",
+    ),
     "recorded before it was paid for": (lambda d, g, m: d.releases(request_of(m), index=paid_index(m)), "unpaid"),
     "recorded at the start of the ledger": (lambda d, g, m: d.releases(request_of(m), index=0), "unpaid"),
 }

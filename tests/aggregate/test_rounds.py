@@ -17,7 +17,7 @@ from reticent.privacy.events import Mode
 from reticent.records.canonical import digest
 from reticent.records.messages import decode_reply
 from reticent.records.plan import Release
-from tests.aggregate.attacks import forged, header_of, other_answer
+from tests.aggregate.attacks import forged, header_of, one_value, other_answer
 from tests.aggregate.scripted import PARAMETERS, QUICK, ScriptedDevice, World, a_plan, expected, reply, request_of
 
 
@@ -217,8 +217,8 @@ def test_the_sum_is_wider_than_a_value(tmp_path):
     release = Release(mode=Mode.LOCAL, clip_norm=1.0, noise_multiplier=1.0, grid=2.0**-27)
     world = World(tmp_path, honest(3), plan=a_plan(rounds=1, release=release))
     for one in world.devices:
-        one.values = lambda number: np.full(PARAMETERS, world.bound, dtype=np.int32)
-    mean = np.full(PARAMETERS, world.bound * 2.0**-27)  # three of them need 33 bits
+        one.values = lambda number: np.frombuffer(one_value(world.bound), dtype=np.int32)
+    mean = np.frombuffer(one_value(world.bound), dtype=np.int32) * 2.0**-27  # three of them need 33 bits
     np.testing.assert_array_equal(world.run(), (world.initial + mean).astype(np.float32))
 
 

@@ -18,7 +18,18 @@ from reticent.aggregate.validation import (
 from reticent.records.messages import JoinReply, TrainRequest
 from reticent.records.plan import sign_plan
 from reticent.records.receipt import Receipt, sign_receipt
-from tests.aggregate.attacks import BOUND, CONTENT, JOIN, TRAIN, forged, header_of, one_value, payload
+from tests.aggregate.attacks import (
+    BOUND,
+    CONTENT,
+    JOIN,
+    LONGEST,
+    TRAIN,
+    as_long_as,
+    forged,
+    header_of,
+    one_value,
+    payload,
+)
 from tests.aggregate.scripted import PARAMETERS, ScriptedDevice, World, a_plan, expected
 
 
@@ -60,6 +71,14 @@ def test_the_largest_genuine_value_is_taken(tmp_path, value):
     assert [line["released"] for line in world.lines()[1:]] == [3, 3, 3]
 
 
+def test_the_longest_genuine_release_is_taken(tmp_path):
+    world = World(tmp_path, [ScriptedDevice(node) for node in (1, 2, 3)], plan=a_plan(rounds=1))
+    for one in world.devices:
+        one.values = lambda number: np.frombuffer(as_long_as(LONGEST * (1 - 1e-4)), dtype=np.int32)
+    world.run()
+    assert world.lines()[-1]["released"] == 3
+
+
 def a_question():
     device = ScriptedDevice(1)
     plan = sign_plan(a_plan(), device.key)
@@ -79,7 +98,7 @@ RELEASE, JOINING = DEVICE.releases(REQUEST), DEVICE.joins(REQUEST)
 
 
 def released(data):
-    return check_release(data, QUESTION, parameters=PARAMETERS, bound=BOUND, paid_at=10)
+    return check_release(data, QUESTION, parameters=PARAMETERS, bound=BOUND, longest=LONGEST, paid_at=10)
 
 
 def test_a_genuine_release_gives_its_values_and_tells_none_in_its_repr():
@@ -97,7 +116,7 @@ def test_a_join_and_an_abstention_are_told_apart():
 
 
 def test_a_release_without_a_receipt_is_dropped():
-    got = check_release(RELEASE, QUESTION, parameters=PARAMETERS, bound=BOUND, paid_at=None)
+    got = check_release(RELEASE, QUESTION, parameters=PARAMETERS, bound=BOUND, longest=LONGEST, paid_at=None)
     assert got == Dropped(DEVICE.id, Reason.UNPAID)
 
 

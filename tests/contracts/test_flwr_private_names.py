@@ -18,13 +18,21 @@ with warnings.catch_warnings():  # flwr's command line, which its package import
     from flwr.common import constant
     from flwr.common.serde import message_to_proto
     from flwr.common.serde_utils import metadata_from_proto
-    from flwr.proto import fleet_pb2, heartbeat_pb2, message_pb2, recorddict_pb2
+    from flwr.proto import fleet_pb2, heartbeat_pb2, message_pb2, node_pb2, recorddict_pb2
     from flwr.supercore import constant as core
     from flwr.supercore.error import ApiErrorCode
     from flwr.supercore.inflatable import inflatable_object
+    from flwr.supercore.object_store.sql_object_store import SqlObjectStore
     from flwr.supercore.protobuf.client import ProtobufClient
+    from flwr.superlink.servicer.fleet import fleet_handlers
     from flwr.supernode.fleet_http_client import FleetHttpClient
     from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
+
+    from reticent.courier import connection
+
+from reticent.model import catalogue
+from reticent.records.messages import HEADER_LIMIT_BYTES, VALUE_BYTES
+from reticent.server import gateway
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "reticent"
 CONNECTION = SOURCE / "courier" / "connection.py"
@@ -194,3 +202,37 @@ def test_a_reply_has_three_objects_and_an_error_has_one() -> None:
     error = Message(Error(0, ""), reply_to=asked)
     assert len(inflatable_object.get_all_nested_objects(error)) == 1
     assert "_message_id" in error.metadata.__dict__
+
+
+def test_a_genuine_reply_of_the_largest_model_fits_the_gateway_s_limits_with_little_to_spare() -> None:
+    """The gateway bounds a reply by the length of its announcement and the size of an object."""
+    ends = {"src_node_id": 2**64 - 1, "dst_node_id": 2**64 - 2, "run_id": 2**64 - 3}
+    metadata = message_pb2.Metadata(message_id="0" * 64, message_type="train", created_at=1.0, ttl=1e10, **ends)
+    shell = message_module.make_message(metadata=metadata_from_proto(metadata), content=RecordDict())
+    asked = connection.Incoming("train", ends["run_id"], "0" * 64, 1e10, "", frozenset(), shell)
+    largest = max(catalogue.parameters(name, choice) for name in catalogue.names() for choice in catalogue.TRAINABLE)
+    sent = connection.reply(asked, bytes(HEADER_LIMIT_BYTES + 1 + VALUE_BYTES * largest))
+    node = node_pb2.Node(node_id=ends["dst_node_id"])
+    announcement = fleet_pb2.PushMessagesRequest(
+        node=node,
+        messages_list=[message_to_proto(message_module.remove_content_from_message(sent.message))],
+        message_object_trees=[sent.tree],
+        clientapp_runtime_list=[0.0],
+    )
+    assert 0.3 < announcement.ByteSize() / gateway.ANNOUNCEMENT_LIMIT_BYTES < 0.7
+    sizes = [
+        message_pb2.PushObjectRequest(
+            node=node, run_id=ends["run_id"], object_id=name, object_content=content, session_id="0" * 64
+        ).ByteSize()
+        for name, content in sent.objects.items()
+    ]
+    assert 0.9 < max(sizes) / gateway.OBJECT_LIMIT_BYTES < 1
+
+
+def test_the_superlink_knows_a_reply_s_objects_by_the_ids_in_its_announcement_and_by_nothing_else() -> None:
+    """What the bound on a reply rests on: every object is spelled out, by 64 characters, in the one announcement."""
+    source = inspect.getsource(SqlObjectStore.preregister)
+    assert "is_valid_sha256_hash(tree_node.object_id)" in source
+    assert "existing_child_ids != set(child_ids)" in source
+    assert "request.messages_list[0]" in inspect.getsource(fleet_handlers.push_messages)
+    assert "request.message_object_trees[0]" in inspect.getsource(fleet_handlers.push_messages)

@@ -2,15 +2,18 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reticent.actions.action import Session
+from reticent.actions.vocabulary import ActionKind
 from reticent.capture.recorder import Recorder
 from reticent.capture.sitting import Sitting
 from tests.capture.desk import NEEDED, Desk, until
 
 SECRET = "Correct7horse!battery"
+TIMES = 4
 
 
 def missing() -> list[str]:
@@ -44,7 +47,7 @@ def display() -> Iterator[Desk]:
 
 
 def sessions() -> tuple[Session, ...]:
-    """What the recorder made of the secret, typed a few times among clicks."""
+    """What the recorder made of the secret, typed a few times among clicks: a secret that nobody recorded proves nothing."""
     sittings: list[Sitting] = []
     with display() as desk:
         desk.xterm("Plain")
@@ -53,9 +56,13 @@ def sessions() -> tuple[Session, ...]:
         recorder.start()
         try:
             until(lambda: recorder.permitted and recorder._gate._open)
-            for _ in range(4):
+            for _ in range(TIMES):
                 desk.xdotool("click 1 sleep 0.7 type --delay 25 " + SECRET)
                 desk.xdotool("sleep 0.2 key Return sleep 0.2 mousemove_relative 15 5")
         finally:
             recorder.stop()
-    return tuple(sitting.session() for sitting in sittings)
+    recorded = tuple(sitting.session() for sitting in sittings)
+    kinds = Counter(action.kind for session in recorded for action in session.actions)
+    assert kinds[ActionKind.TYPE] >= TIMES, kinds
+    assert kinds[ActionKind.ENTER] == TIMES, kinds
+    return recorded

@@ -195,6 +195,36 @@ def test_refusals_of_one_plan_are_byte_identical_whatever_their_cause(
     assert isinstance(reply_header(answers[0]), Abstain)
 
 
+def test_a_replay_is_refused_with_the_same_bytes_at_every_moment_of_a_round_s_life(bench: Bench) -> None:
+    """With other weights before and after the release, after expiry, by another signer: one plan, one round, one answer."""
+    asked, signed = plan(), bench.organisation.signed(plan())
+    others = [np.full(P, number, dtype="<f4").tobytes() for number in (1, 2, 3)]
+    refused = []
+
+    def replayed(weights: bytes, by: Signed = signed) -> None:
+        refused.append(bench.join(by, weights=weights))
+        refused.append(bench.train(by, receipt, weights=weights))
+
+    joined = reply_header(bench.join(signed))
+    assert isinstance(joined, JoinReply)
+    receipt = bench.organisation.receipt(joined)
+    replayed(others[0])
+    assert isinstance(reply_header(bench.train(signed, receipt)), ReleaseReply)
+    replayed(others[1])
+    for path in (bench.spool / "outbox").iterdir():
+        path.unlink()  # so that every question below is answered anew
+    by_another = sign_plan(asked, SigningKey.generate())
+    assert by_another.id == signed.id
+    replayed(WEIGHTS, by_another)
+    bench.keeper = Keeper(bench.state, walls={}, now=lambda: asked.expires_at)
+    replayed(others[2])
+    refused.append(bench.train(signed, receipt))  # the very round that was charged and released
+    abstention = Abstain(device=bench.state.device, plan_id=signed.id, round=0)
+    assert [reply_header(data) for data in refused] == [abstention] * len(refused)
+    assert len(set(refused)) == 1
+    assert bench.kinds() == ["genesis", "consent", "charge", "receipt", "release"]
+
+
 def changed_terms(state: DeviceState, organisation: Organisation, **changes: object) -> Terms:
     assert state.terms is not None
     return dataclasses.replace(state.terms, policy=organisation.policy(**changes))

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from reticent.aggregate.directory import Device, add_device, read_directory
 from reticent.errors import IntegrityError, PolicyViolation, SettingError, SignatureError, StateError
 from reticent.keeper import enrolment
 from reticent.keeper.state import next_policy, opened
@@ -20,7 +21,8 @@ from reticent.records.keys import PublicKey, SigningKey
 from reticent.records.layout import DeviceFolder
 from reticent.records.policy import PolicyOffer, approve, sign_policy
 from reticent.records.signed import Signed
-from tests.world import Organisation, enrolled
+from tests.keeper.test_daemon import WEIGHTS, Bench
+from tests.world import Organisation, enrolled, plan, reply_header
 
 
 def authority_certificate() -> str:
@@ -210,3 +212,19 @@ def test_the_operator_s_key_is_part_of_the_yes(tmp_path: Path) -> None:
 def test_a_number_that_makes_no_sense_is_no_policy() -> None:
     with pytest.raises(SettingError):
         Organisation().policy(delta=float("nan"))
+
+
+def test_the_limit_a_second_enrolment_of_one_person_is_a_second_device_with_a_whole_budget(tmp_path: Path) -> None:
+    """Known and said so (docs/threat-model.md): what the organisation sees of it is a second line of its directory."""
+    organisation, directory = Organisation(), tmp_path / "devices.jsonl"
+    kinds = {}
+    for node_id, name in enumerate(("first", "again"), start=1):
+        with opened(enrolled(tmp_path / name, organisation, epsilon_employee=3.0)) as state:
+            add_device(
+                directory,
+                Device(device=state.device, device_key=state.payment.key.public.hex, node_id=node_id),
+            )
+            bench, signed = Bench(state, organisation), organisation.signed(plan())
+            kinds[name] = [reply_header(bench.join(signed, number=number, weights=WEIGHTS)).kind for number in (0, 1)]
+    assert kinds == {"first": ["join", "abstain"], "again": ["join", "abstain"]}
+    assert len({one.device for one in read_directory(directory)}) == 2

@@ -326,7 +326,11 @@ def plain_loss(pool: Pool, weights: Floats) -> float:
 
 @pytest.mark.parametrize(
     "wrong",
-    [np.zeros(3, dtype=np.float32), np.zeros(parameters(MODEL, "heads")), np.zeros((1, 12332), dtype=np.float32)],
+    [
+        np.zeros(3, dtype=np.float32),
+        np.zeros(parameters(MODEL, "heads")),
+        np.zeros((1, parameters(MODEL, "heads")), dtype=np.float32),
+    ],
 )
 def test_weights_of_another_length_or_type_are_refused_before_any_noise_is_drawn(wrong: Floats) -> None:
     noise = RecordedNoise()

@@ -12,7 +12,15 @@ from scipy import stats
 
 from reticent.errors import SettingError
 from reticent.privacy import mechanism
-from reticent.privacy.mechanism import check_grid, clip, grid_for, payload_bound, release_vector, round_to_grid
+from reticent.privacy.mechanism import (
+    check_grid,
+    clip,
+    grid_for,
+    norm_bound,
+    payload_bound,
+    release_vector,
+    round_to_grid,
+)
 from reticent.privacy.noise import NoiseSource, SeededNoise, SystemNoise
 
 CLIP, NOISE, P = 0.5, 1.0, 2_000
@@ -156,6 +164,23 @@ def test_a_release_is_32_bit_and_within_its_bound_even_where_the_noise_is_not() 
     assert set(values.tolist()) == {bound}
     genuine = release(np.ones(P) * 1e6, SeededNoise(2))
     assert np.abs(genuine).max() < bound
+
+
+@pytest.mark.parametrize("parameters", [1, 2, 50, 12_354, 62_578, 1 << 24])
+def test_the_bound_on_the_norm_leaves_a_genuine_release_one_chance_in_1e30_to_be_dropped(parameters: int) -> None:
+    """Of a continuous Gaussian, whose norm's square is chi-squared: the proof's own bound, at its worst, is e^-72."""
+    longest = norm_bound(clip_norm=CLIP, noise_multiplier=NOISE, grid=GRID, parameters=parameters)
+    room = (
+        longest * GRID / CLIP - 1
+    ) / NOISE  # for the noise, in its standard deviations, the update being at the surface
+    assert stats.chi2.logsf(room**2, parameters) <= -72
+    assert room < 1.2 * math.sqrt(parameters) + 13  # and no more than needed
+
+
+def test_a_release_from_the_ball_s_surface_is_within_its_norm_and_a_dozenth_of_it_is_room() -> None:
+    length = np.linalg.norm(release(np.ones(P) * 1e6, SystemNoise()).astype(float))
+    longest = norm_bound(clip_norm=CLIP, noise_multiplier=NOISE, grid=GRID, parameters=P)
+    assert 0.5 * longest < length < longest
 
 
 def test_a_release_costs_no_more_than_a_few_rounds_of_the_sampler() -> None:

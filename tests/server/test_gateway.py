@@ -1,102 +1,17 @@
 """Against a real upstream over real TLS: what goes through, and that nothing else does."""
 
-import asyncio
 import contextlib
-import datetime
 import socket
 import ssl
 import threading
-from dataclasses import dataclass, field
 
 import httpx
 import pytest
-import uvicorn
-from starlette.applications import Starlette
-from starlette.responses import Response
-from starlette.routing import Route
 
 from reticent.server import gateway
-from reticent.server.certificates import issue, trust
+from tests.server.door import opened, running, upload
 
-MIB = 1024 * 1024
-
-
-@dataclass
-class Upstream:
-    """A stand-in for the SuperLink that remembers what reached it. It answers every path."""
-
-    seen: list = field(default_factory=list)
-    release: threading.Event = field(default_factory=threading.Event)
-
-    async def answer(self, request):
-        body = await request.body()
-        self.seen.append((request.method, request.scope["raw_path"], request.headers.raw, body))
-        while body == b"slow" and not self.release.is_set():
-            await asyncio.sleep(0.01)
-        headers = {"content-type": "application/x-protobuf", "set-cookie": "no", "x-internal": "no"}
-        return Response(body[::-1], status_code=418 if body == b"teapot" else 200, headers=headers)
-
-
-@contextlib.contextmanager
-def running(config):
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started and thread.is_alive():
-        thread.join(0.01)
-    assert server.started
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
-@dataclass
-class Door:
-    port: int
-    upstream: Upstream
-    trust: ssl.SSLContext
-    client: httpx.Client
-
-    def connected(self, *, source="127.0.0.1"):
-        plain = socket.create_connection(("127.0.0.1", self.port), source_address=(source, 0))
-        tls = self.trust.wrap_socket(plain, server_hostname="127.0.0.1")
-        tls.settimeout(10)
-        return tls
-
-    def raw(self, request):
-        """The first line of the answer to these exact bytes, and what follows."""
-        with (
-            socket.create_connection(("127.0.0.1", self.port)) as plain,
-            self.trust.wrap_socket(plain, server_hostname="127.0.0.1") as tls,
-        ):
-            tls.sendall(request)
-            answer = b""
-            with contextlib.suppress(TimeoutError):
-                tls.settimeout(5)
-                while chunk := tls.recv(65536):
-                    answer += chunk
-            return answer
-
-
-@contextlib.contextmanager
-def opened(folder, connections=gateway.CONNECTIONS, **limits):
-    upstream = Upstream()
-    issued = issue(["127.0.0.1"], now=datetime.datetime.now(datetime.UTC))
-    for name, data in (("ca", issued.ca_certificate), ("crt", issued.certificate), ("key", issued.key)):
-        (folder / name).write_bytes(data)
-    believed = trust(folder / "ca")
-    behind = Starlette(routes=[Route("/{path:path}", upstream.answer, methods=["GET", "POST", "PUT", "DELETE"])])
-    tls = {"certificate": folder / "crt", "key": folder / "key"}
-    with contextlib.ExitStack() as stack:
-        port = stack.enter_context(running(gateway.configuration(behind, host="127.0.0.1", port=0, **tls)))
-        app = gateway.create_app(upstream=f"https://127.0.0.1:{port}", verify=believed, **limits)
-        front = gateway.configuration(app, host="127.0.0.1", port=0, connections=connections, **tls)
-        port = stack.enter_context(running(front))
-        stack.callback(upstream.release.set)
-        client = httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=believed, trust_env=False, timeout=20)
-        yield Door(port, upstream, believed, stack.enter_context(client))
+LARGE = 2 * gateway.SMALL_BYTES
 
 
 @pytest.fixture(scope="module")
@@ -235,34 +150,6 @@ def test_a_request_hidden_behind_two_framings_reaches_nothing(door):
     assert {path for _, path, _, _ in door.upstream.seen} <= {b"/v1/fleet/get-run"}
 
 
-def test_eight_mebibytes_pass_and_nine_are_413(door):
-    assert door.client.post("/v1/fleet/push-object", content=bytes(8 * MIB)).content == bytes(8 * MIB)
-    assert door.client.post("/v1/fleet/push-object", content=bytes(9 * MIB)).status_code == 413
-    assert len(door.upstream.seen) == 1
-
-
-def test_nine_mebibytes_in_chunks_without_a_length_are_413(door):
-    answer = door.client.post("/v1/fleet/push-object", content=(bytes(MIB) for _ in range(9)))
-    assert answer.status_code == 413
-    assert door.upstream.seen == []
-
-
-def test_an_endless_body_is_read_no_further_than_a_little_beyond_the_limit(door):
-    sent = 0
-    with (
-        socket.create_connection(("127.0.0.1", door.port)) as plain,
-        door.trust.wrap_socket(plain, server_hostname="127.0.0.1") as tls,
-    ):
-        tls.settimeout(1)
-        tls.sendall(b"POST /v1/fleet/push-object HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
-        with contextlib.suppress(OSError):
-            while sent < 64 * MIB:
-                tls.sendall(b"100000\r\n" + bytes(MIB) + b"\r\n")
-                sent += MIB
-    assert 8 * MIB < sent < 40 * MIB  # the limit, what is dropped politely, and the sockets' buffers
-    assert door.upstream.seen == []
-
-
 def test_a_slow_upstream_is_504(tmp_path):
     with opened(tmp_path, upstream_timeout_s=0.3) as door:
         assert door.client.post("/v1/fleet/get-run", content=b"slow").status_code == 504
@@ -310,10 +197,6 @@ def test_more_requests_at_once_than_allowed_are_503(tmp_path):
         assert door.client.post("/v1/fleet/get-run", content=b"again").status_code == 200
 
 
-def upload(size, body=b""):
-    return b"POST /v1/fleet/push-object HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size + body
-
-
 def test_requests_whose_body_does_not_come_take_no_slot(tmp_path):
     with opened(tmp_path, simultaneous=2) as door, contextlib.ExitStack() as idle:
         for _ in range(2):
@@ -328,12 +211,12 @@ def test_one_address_holds_its_own_share_of_the_slots_and_gets_503_beyond_it(tmp
     with opened(tmp_path, simultaneous=4, from_one_peer=2) as door, contextlib.ExitStack() as held:
         for _ in range(8):  # large bodies that never end; as soon as one is refused, the share is taken
             tls = held.enter_context(door.connected(source=elsewhere))
-            tls.sendall(upload(1 * MIB, bytes(MIB - 1)))
+            tls.sendall(upload(LARGE, bytes(LARGE - 1)))
         transport = httpx.HTTPTransport(verify=door.trust, local_address=elsewhere)
         with httpx.Client(transport=transport, base_url=door.client.base_url, timeout=20) as neighbour:
             assert any(neighbour.post("/v1/fleet/get-run", content=b"x").status_code == 503 for _ in range(2000))
             assert door.client.post("/v1/fleet/get-run", content=b"x").status_code == 200
-            assert door.client.post("/v1/fleet/push-object", content=bytes(MIB)).status_code == 200
+            assert door.client.post("/v1/fleet/push-object", content=bytes(LARGE)).status_code == 200
             held.close()
             assert any(neighbour.post("/v1/fleet/get-run", content=b"x").status_code == 200 for _ in range(2000))
 

@@ -29,7 +29,7 @@ from reticent.aggregate.validation import (
     reply_bytes,
 )
 from reticent.errors import IntegrityError, RoundAborted
-from reticent.privacy.mechanism import payload_bound
+from reticent.privacy.mechanism import norm_bound, payload_bound
 from reticent.records.canonical import digest
 from reticent.records.messages import JoinReply, JoinRequest, TrainRequest
 from reticent.records.plan import Plan
@@ -102,9 +102,9 @@ class Attempt:
         self._weights_hash = digest(weights)
         self._tally = tally
         release = organisation.terms.release
-        self._bound = payload_bound(
-            clip_norm=release.clip_norm, noise_multiplier=release.noise_multiplier, grid=release.grid
-        )
+        scale = {"clip_norm": release.clip_norm, "noise_multiplier": release.noise_multiplier, "grid": release.grid}
+        self._bound = payload_bound(**scale)
+        self._longest = norm_bound(**scale, parameters=organisation.terms.parameters)
         self._replies = ReplyStore(organisation.run_folder / "replies")
         self._joined: dict[int, _Joined] = {}
         self._sum = np.zeros(organisation.terms.parameters, dtype=np.int64)
@@ -201,7 +201,12 @@ class Attempt:
 
         def check(data: bytes, question: Question) -> Contribution | Abstained | Dropped:
             return check_release(
-                data, question, parameters=self._of.terms.parameters, bound=self._bound, paid_at=paid_at
+                data,
+                question,
+                parameters=self._of.terms.parameters,
+                bound=self._bound,
+                longest=self._longest,
+                paid_at=paid_at,
             )
 
         reply = self._answer(device, arrival, check)

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     WRONG_WEIGHTS = "wrong_weights"
     WRONG_SHAPE = "wrong_shape"  # another number of parameters than the plan's
     OUT_OF_RANGE = "out_of_range"  # a value that no genuine release can have
+    TOO_LONG = "too_long"  # values that one by one could be genuine, and together can't: their L2 norm
     UNPAID = "unpaid"  # not recorded after the charge for which the receipt was issued
     ROLLED_BACK = "rolled_back"  # another entry than it showed before, or a lower one for the same plan
     EQUIVOCATION = "equivocation"  # two different signed answers to one question
@@ -118,11 +119,11 @@ def check_join(data: bytes, question: Question) -> JoinReply | Abstained | Dropp
 
 
 def check_release(
-    data: bytes, question: Question, *, parameters: int, bound: int, paid_at: int | None
+    data: bytes, question: Question, *, parameters: int, bound: int, longest: float, paid_at: int | None
 ) -> Contribution | Abstained | Dropped:
     """A release for exactly this question, an abstention, or the reason why it is neither.
 
-    parameters: of the plan. bound: largest absolute value of a genuine release, in grid units.
+    parameters: of the plan. bound, longest: largest absolute value and L2 norm of a genuine release, in grid units.
     paid_at: index of the ledger entry that the receipt for this round was issued for; a release is recorded above it.
     """
     reply = _decode(data, question, limit_bytes=JOIN_LIMIT_BYTES + VALUE_BYTES * parameters)
@@ -140,6 +141,8 @@ def check_release(
     values = np.frombuffer(payload, dtype="<i4").astype(np.int32, copy=False)
     if values.min() < -bound or values.max() > bound:
         return Dropped(question.device, Reason.OUT_OF_RANGE)
+    if np.linalg.norm(values.astype(np.float64)) > longest:
+        return Dropped(question.device, Reason.TOO_LONG)
     return Contribution(question.device, values)
 
 

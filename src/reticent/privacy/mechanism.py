@@ -121,3 +121,14 @@ def payload_bound(*, clip_norm: float, noise_multiplier: float, grid: float) -> 
     A device clamps to it, a server drops whatever lies beyond.
     """
     return math.ceil(clip_norm / grid * (1.0 + TAIL_SIGMAS * noise_multiplier))
+
+
+def norm_bound(*, clip_norm: float, noise_multiplier: float, grid: float, parameters: int) -> float:
+    """The largest L2 norm, in grid units, of a genuine release: the ball's radius and the noise's length.
+
+    A genuine one is longer with probability below e^-72 < 6e-32 (x = TAIL_SIGMAS**2 / 2), whatever the update was: a discrete
+    Gaussian is as sub-Gaussian as the continuous one (Canonne, Kamath, Steinke 2020, arXiv:2004.00010), and a vector of P such
+    coordinates is longer than sigma * (sqrt(P) + sqrt(2 x)) with probability at most e^-x (Hsu, Kakade, Zhang 2012,
+    arXiv:1110.2842, theorem 2.1 with the identity). Clamping to `payload_bound` only shortens it.
+    """
+    return clip_norm / grid * (1.0 + noise_multiplier * (math.sqrt(parameters) + TAIL_SIGMAS))

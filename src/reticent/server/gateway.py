@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import httpx
@@ -27,24 +28,37 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reticent.errors import ReticentError
+from reticent.model.catalogue import TRAINABLE, names, parameters
+from reticent.records.messages import HEADER_LIMIT_BYTES, VALUE_BYTES
 from reticent.server.certificates import listener, trust
 from reticent.server.settings import open_folder
 
-# What a locked device needs. Not `get-fab` (it would hand out code), not `register-node` nor `unregister-node`.
-CALLS: Final = frozenset(
+SMALL_BYTES: Final = 64 * 1024  # of a body may be read before a slot is taken: what is idle takes none
+
+# An announcement spells each object that its reply is made of, in 68 bytes; a genuine one has three objects and 427 bytes.
+ANNOUNCEMENT_LIMIT_BYTES: Final = 1024
+# The largest object of a genuine reply: a release of the largest model that a plan may name, and what Flower wraps it in.
+OBJECT_LIMIT_BYTES: Final = (
+    VALUE_BYTES * max(parameters(name, choice) for name in names() for choice in TRAINABLE) + 2 * HEADER_LIMIT_BYTES
+)
+
+# What a locked device needs, and how large its body may be. Not `get-fab` (it would hand out code), not `register-node` nor
+# `unregister-node`. No reply can be larger than the objects that one announcement has room for: about 4 MB.
+CALLS: Final[Mapping[str, int]] = MappingProxyType(
     {
-        "activate-node",
-        "deactivate-node",
-        "send-node-heartbeat",
-        "pull-messages",
-        "push-messages",
-        "get-run",
-        "pull-object",
-        "push-object",
-        "confirm-message-received",
+        "activate-node": SMALL_BYTES,
+        "deactivate-node": SMALL_BYTES,
+        "send-node-heartbeat": SMALL_BYTES,
+        "pull-messages": SMALL_BYTES,
+        "push-messages": ANNOUNCEMENT_LIMIT_BYTES,
+        "get-run": SMALL_BYTES,
+        "pull-object": SMALL_BYTES,
+        "push-object": OBJECT_LIMIT_BYTES,
+        "confirm-message-received": SMALL_BYTES,
     }
 )
 _PATHS: Final = {f"/v1/fleet/{call}".encode(): call for call in CALLS}
+_DRAINED_BYTES: Final = 2 * OBJECT_LIMIT_BYTES
 
 # The request and response headers that Flower uses; everything else (hop-by-hop headers, cookies, credentials of other
 # interfaces such as flwr-task-token, forwarding headers) stays behind.
@@ -60,12 +74,10 @@ REQUEST_HEADERS: Final = (
 )
 RESPONSE_HEADERS: Final = (b"content-type", b"flwr-version-incompatibility-message")
 
-BODY_LIMIT_BYTES: Final = 8 * 1024 * 1024  # arrays travel in chunks of 5 MiB
 UPSTREAM_TIMEOUT_S: Final = 25.0  # below the 30 s after which a device gives up
 BODY_TIMEOUT_S: Final = 25.0
-SIMULTANEOUS: Final = 64  # slots; a request that holds one may hold a body and a reply of 8 MiB in memory
+SIMULTANEOUS: Final = 64  # slots; a request that holds one may hold a body and an answer in memory
 FROM_ONE_PEER: Final = 16  # slots; so one address never closes the door for the others
-SMALL_BYTES: Final = 64 * 1024  # of a body may be read before a slot is taken: what is idle takes none
 CONNECTIONS: Final = 4096  # half of them at most from one address
 
 _log = logging.getLogger("reticent.gateway")
@@ -119,7 +131,7 @@ def create_app(
 
             try:
                 async with asyncio.timeout(body_timeout_s):
-                    body = await _read(request, take)
+                    body = await _read(request, take, limit_bytes=CALLS[call])
             except TimeoutError:
                 return Response(status_code=408, headers={"connection": "close"})
             except ClientDisconnect:
@@ -166,19 +178,19 @@ class Refusal(Enum):
     TOO_LARGE = 413
 
 
-async def _read(request: Request, take: Callable[[], bool]) -> bytes | Refusal:
+async def _read(request: Request, take: Callable[[], bool], *, limit_bytes: int) -> bytes | Refusal:
     """The whole body, or why it isn't kept; its own size counts, whatever its Content-Length says.
 
     take: takes the request's slot, if it may have one. It is asked once: when the body is complete, or when what has come
     is no longer small. So memory is bounded by the slots and by SMALL_BYTES a connection, and waiting for a body that does
     not come holds no slot, or one of the few of its peer.
-    Up to twice the limit is read and dropped, so that an honest sender is still there to see the answer.
+    What is too large is read and dropped for a while, so that an honest sender is still there to see the answer.
     """
     body, size, taken = bytearray(), 0, False
     refusal: Refusal | None = None
     async for chunk in request.stream():
         size += len(chunk)
-        if refusal is None and size > BODY_LIMIT_BYTES:
+        if refusal is None and size > limit_bytes:
             refusal = Refusal.TOO_LARGE
         elif refusal is None and size > SMALL_BYTES and not taken:
             taken = take()
@@ -187,7 +199,7 @@ async def _read(request: Request, take: Callable[[], bool]) -> bytes | Refusal:
             body += chunk
         else:
             body.clear()
-        if size > 2 * BODY_LIMIT_BYTES:
+        if size > _DRAINED_BYTES:
             break
     if refusal is None and not taken and not take():
         refusal = Refusal.BUSY

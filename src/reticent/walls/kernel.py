@@ -15,7 +15,7 @@ MACHINES: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """Machine → AUDIT_ARCH_* of <linux/audit.h>."""
 
 # Name → number on (x86_64, aarch64), None where that machine has no such call. Source: <asm/unistd_64.h> and
-# <asm-generic/unistd.h>; tests/test_walls.py compares them with libseccomp's own table.
+# <asm-generic/unistd.h>; tests/walls/test_filters.py compares them with libseccomp's own table.
 SYSCALLS: Final[dict[str, tuple[int | None, int | None]]] = {
     "accept": (43, 202),
     "accept4": (288, 242),
