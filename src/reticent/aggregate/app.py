@@ -11,7 +11,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from reticent.actions.examples import pool
-from reticent.aggregate.attempt import Organisation
+from reticent.aggregate.attempt import Organisation, Waiting
 from reticent.aggregate.durable import write_whole
 from reticent.aggregate.journal import Metrics
 from reticent.aggregate.optimiser import Vector
@@ -38,6 +38,7 @@ class RunStatus(StrEnum):
     """What status.json says."""
 
     RUNNING = "running"
+    WAITING = "waiting"  # running, but too few devices are connected; the reason says who is away
     FINISHED = "finished"
     ABORTED = "aborted"  # too few valid answers, or the plan expired; the same plan may be started again
     FAILED = "failed"
@@ -92,6 +93,12 @@ def _run(grid: Grid, folder: ServerFolder, plan_id: str) -> None:
         )
         write_weights(run_folder / "model.safetensors", saved)
 
+    def tell(waiting: Waiting | None) -> None:
+        if waiting is None:
+            _report(run_folder, RunStatus.RUNNING, None)
+        else:
+            _report(run_folder, RunStatus.WAITING, waiting.sentence())
+
     with ReceiptIndex(folder.receipts, SigningKey.load(folder.receipt_key)) as receipts:
         organisation = Organisation(
             grid=grid,
@@ -102,6 +109,7 @@ def _run(grid: Grid, folder: ServerFolder, plan_id: str) -> None:
             run_folder=run_folder,
             score=_scorer(plan),
             publish=publish,
+            tell=tell,
         )
         run_plan(organisation, initial(plan.model, plan.trainable))
 

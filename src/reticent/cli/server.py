@@ -113,11 +113,14 @@ def run(folder: Path, draft: Path | None, resume: str | None, as_json: bool) -> 
         if not as_json:
             click.echo(runs.describe(line))
 
+    def show_wait(sentence: str) -> None:
+        click.echo(f"waiting  {sentence}", err=as_json)
+
     try:
         with _interrupted_by_sigterm():
             if not as_json:
                 click.echo(f"plan {plan_id}")
-            outcome = runs.wait(folder, plan_id, on_round=show, first=first)
+            outcome = runs.wait(folder, plan_id, on_round=show, on_wait=show_wait, first=first)
     except KeyboardInterrupt:
         runs.stop(folder, plan_id)
         click.echo(f"stopped; `reticent server run {folder} --resume {plan_id}` goes on", err=True)

@@ -27,6 +27,7 @@ BUNDLE = Path(__file__).parent / "bundle"
 _POLL_S = 0.2
 _LET_GO_S = 30.0
 _OUTAGE_S = 120.0  # the SuperLink may be away so long before waiting for a run gives up
+_CALM_S = 30.0  # between two sentences on whom a run waits for
 _JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 
 
@@ -111,16 +112,23 @@ def stop(root: Path, plan_id: str) -> None:
 
 
 def wait(
-    root: Path, plan_id: str, *, on_round: Callable[[Mapping[str, Any]], None] = lambda line: None, first: int = 0
+    root: Path,
+    plan_id: str,
+    *,
+    on_round: Callable[[Mapping[str, Any]], None] = lambda line: None,
+    on_wait: Callable[[str], None] = lambda sentence: None,
+    first: int = 0,
 ) -> Outcome:
     """Until the run has ended. `on_round` gets every line of rounds.jsonl from line `first` on, as it appears.
 
+    on_wait: hears whom the run waits for while too few devices are connected: at once, then every half minute.
     Raises: StateError if the SuperLink stays away for two minutes; the run may still be going on then.
     """
     paths, _ = open_folder(root)
     folder, plan = _known(paths, plan_id)
     run_id = _flower_run(folder)
     seen, reason, away_since = first, None, None
+    pace = _CalmVoice(on_wait)
     follower: Child | None = None
     try:
         while True:
@@ -134,6 +142,7 @@ def wait(
             for line in lines[seen:]:
                 on_round(line)
             seen = max(seen, len(lines))
+            pace.say(_waiting(folder), now=time.monotonic())
             if ended:
                 try:
                     state = flower.run_state(paths, run_id)
@@ -266,6 +275,30 @@ def _check_served(paths: ServerPaths) -> None:
         )
 
 
+class _CalmVoice:
+    """Says a sentence when there is one to say, then no more often than every `_CALM_S` seconds until there is none."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._due: float | None = None
+
+    def say(self, sentence: str | None, *, now: float) -> None:
+        if sentence is None:
+            self._due = None
+        elif self._due is None or now >= self._due:
+            self._say(sentence)
+            self._due = now + _CALM_S
+
+
+def _waiting(folder: Path) -> str | None:
+    """Whom the ServerApp waits for, in its words; None where it doesn't."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        told = json.loads((folder / "status.json").read_bytes())
+        if told.get("status") == "waiting" and isinstance(told.get("reason"), str):
+            return str(told["reason"])
+    return None
+
+
 def _reason(folder: Path, state: flower.FlowerRun) -> str | None:
     """Why a run ended: in the ServerApp's words where it had the time to write them, else in Flower's."""
     if state.status == "finished:completed":
@@ -273,9 +306,9 @@ def _reason(folder: Path, state: flower.FlowerRun) -> str | None:
     if state.status == "finished:stopped":
         return "the run was stopped; `--resume` goes on with it"
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        written = json.loads((folder / "status.json").read_bytes()).get("reason")
-        if isinstance(written, str):
-            return written
+        written = json.loads((folder / "status.json").read_bytes())
+        if written.get("status") != "waiting" and isinstance(written.get("reason"), str):
+            return str(written["reason"])
     return " ".join(state.details.split())[:500] or "the run failed; server-app.log in its folder may say why"
 
 
