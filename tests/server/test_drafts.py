@@ -116,6 +116,42 @@ def test_a_wrong_policy_names_the_field_and_signs_nothing(paths, tmp_path, line,
     assert paths.policy.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("line", "by", "why"),
+    [
+        ("models", "models: [office-9000, other]", "models names none that devices know"),
+        ("modes", "modes: [secure]", "modes allows secure alone"),
+        ("steps", "steps: 2000000", "no plan can have more than 1,000,000"),
+        ("expected_batch", "expected_batch: 2000000", "no plan can have more than 1,000,000"),
+    ],
+)
+def test_terms_under_which_every_plan_would_be_refused_are_not_signed(paths, tmp_path, line, by, why):
+    before = paths.policy.read_bytes()
+    with pytest.raises(SettingError, match=why):
+        policies.publish(paths, changed(paths.policy_draft, tmp_path, line, by), council=None)
+    assert paths.policy.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("line", "by", "warning"),
+    [
+        ("models", "models: [office-60k, office-9000]", "devices of this release don't know office-9000"),
+        ("modes", "modes: [local, secure]", "refuse every plan of mode secure"),
+        ("min_cohort", "min_cohort: 1", "min_cohort 1 lets a round be one device's alone"),
+    ],
+)
+def test_terms_that_devices_take_in_part_are_signed_with_one_warning(paths, tmp_path, line, by, warning):
+    before = paths.policy.read_bytes()
+    signed = policies.publish(paths, changed(paths.policy_draft, tmp_path, line, by), council=None)
+    (said,) = [one for one in policies.summary(*signed).splitlines() if one.startswith("warning  ")]
+    assert warning in said
+    paths.policy.write_bytes(before)
+
+
+def test_the_shipped_policy_is_signed_without_a_warning(paths):
+    assert policies.warnings(policies.current(paths)[1]) == ()
+
+
 def test_numbers_in_any_usual_spelling(tmp_path):
     values = read_yaml(written(tmp_path, "a: 1e-6\nb: 1.0e-6\nc: 5\nd: -0.5\ne: no\nf: ~\ng: [true, x]\nh: {i: 2}"))
     assert values == {"a": 1e-6, "b": 1e-6, "c": 5, "d": -0.5, "e": "no", "f": None, "g": [True, "x"], "h": {"i": 2}}
