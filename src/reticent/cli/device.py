@@ -62,6 +62,9 @@ def enroll(state: Path, ticket: Path, accept: str | None) -> None:
         signed = Signed.from_bytes(ticket.read_bytes()[: LIMIT_BYTES + 1])
         content = read_ticket(signed, device=device_state.device)
         _show(read_policy(content.policy.policy, content.policy.operator), signed.key)
+        if enrolment.is_accepted(device_state, content):
+            click.echo("this ticket is accepted already; nothing was changed")
+            return
         _yes(content.policy.hash, accept)
         enrolment.accept_ticket(device_state, content)
     click.echo(f"enrolled; your yes is in the ledger; start with: reticent device run {state}")
@@ -85,6 +88,9 @@ def consent(state: Path, policy: Path, accept: str | None) -> None:
     with opened(state) as device_state:
         offer = PolicyOffer.from_bytes(policy.read_bytes()[: LIMIT_BYTES + 1])
         _show(read_policy(offer.policy, offer.operator), offer.operator.hex)
+        if enrolment.is_in_force(device_state, offer):
+            click.echo("this policy is accepted already; nothing was changed")
+            return
         try:
             enrolment.accept_policy(device_state, offer, fresh_yes=False)
         except PolicyViolation as looser:

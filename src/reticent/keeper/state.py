@@ -60,13 +60,18 @@ def accepted_terms(folder: DeviceFolder, entries: tuple[Entry, ...]) -> Terms | 
 
     Raises: IntegrityError, if the policy file is not the one that was accepted.
     """
-    consent = next((entry.body for entry in reversed(entries) if isinstance(entry.body, Consent)), None)
+    consent = last_consent(entries)
     if consent is None:
         return None
     offer = accepted_offer(folder, policy_hash=consent.policy_hash, operator_key=consent.operator_key)
     operator = PublicKey(consent.operator_key)
     policy: Policy = read_policy(offer.policy, operator)
     return Terms(policy=policy, policy_hash=offer.policy.id, operator=operator)
+
+
+def last_consent(entries: tuple[Entry, ...]) -> Consent | None:
+    """What its person said yes to last."""
+    return next((entry.body for entry in reversed(entries) if isinstance(entry.body, Consent)), None)
 
 
 def accepted_offer(folder: DeviceFolder, *, policy_hash: str, operator_key: str) -> PolicyOffer:
