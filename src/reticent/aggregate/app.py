@@ -23,6 +23,7 @@ from reticent.model import catalogue
 from reticent.model.checkpoint_file import SavedWeights, write_weights
 from reticent.model.network import initial
 from reticent.recordings import source
+from reticent.records.files import naming
 from reticent.records.keys import SigningKey, is_hex
 from reticent.records.layout import ServerFolder
 from reticent.records.plan import Plan, read_plan
@@ -117,9 +118,11 @@ def _run(grid: Grid, folder: ServerFolder, plan_id: str) -> None:
 def _plan(folder: ServerFolder, plan_id: str) -> tuple[Signed, Plan]:
     path = folder.run(plan_id) / "plan.json"
     try:
-        signed = Signed.from_bytes(path.read_bytes().rstrip(b"\n"))
+        data = path.read_bytes().rstrip(b"\n")
     except OSError as error:
         raise StateError(f"{path} can't be read ({error.strerror}); nothing was sent") from None
+    with naming(path):
+        signed = Signed.from_bytes(data)
     if signed.id != plan_id:
         raise IntegrityError(f"{path} holds another plan than its folder says; nothing was sent")
     return signed, read_plan(signed, SigningKey.load(folder.operator_key).public)

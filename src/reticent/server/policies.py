@@ -8,6 +8,7 @@ from reticent.errors import FormatError, NewerFormatError, SettingError, StateEr
 from reticent.model import catalogue
 from reticent.privacy.accountants import epsilon
 from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit
+from reticent.records.files import naming
 from reticent.records.keys import Domain, PublicKey, SigningKey
 from reticent.records.plan import LARGEST_STEPS
 from reticent.records.policy import Approval, Policy, PolicyOffer, read_policy, sign_policy
@@ -52,8 +53,9 @@ def publish(paths: ServerPaths, draft: Path, *, council: Path | None) -> tuple[P
         if policy.council_key is None:
             raise SettingError("an approval was given, but the policy names no council_key; nothing was signed")
         approval = read_signed(council, what="a council's approval")
-        approval.check(Domain.COUNCIL, PublicKey(policy.council_key))
-        approved = Approval.from_bytes(approval.body, limit_bytes=LIMIT_BYTES)
+        with naming(council):
+            approval.check(Domain.COUNCIL, PublicKey(policy.council_key))
+            approved = Approval.from_bytes(approval.body, limit_bytes=LIMIT_BYTES)
         if (approved.policy_hash, approved.operator_key) != (signed.id, signed.key):
             raise SettingError(
                 f"the council approved policy {approved.policy_hash[:16]} of operator {approved.operator_key[:16]}, "
@@ -103,8 +105,9 @@ def current(paths: ServerPaths) -> tuple[PolicyOffer, Policy]:
         raise StateError(
             f"no policy is signed yet; `reticent server policy {paths.root} {paths.policy_draft}` does it"
         ) from None
-    offer = PolicyOffer.from_bytes(data, limit_bytes=2 * LIMIT_BYTES)
-    return offer, read_policy(offer.policy, SigningKey.load(paths.operator_key).public)
+    with naming(paths.policy):
+        offer = PolicyOffer.from_bytes(data, limit_bytes=2 * LIMIT_BYTES)
+        return offer, read_policy(offer.policy, SigningKey.load(paths.operator_key).public)
 
 
 def summary(offer: PolicyOffer, policy: Policy) -> str:
