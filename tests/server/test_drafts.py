@@ -3,8 +3,10 @@
 import contextlib
 import datetime
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -245,3 +247,21 @@ def test_the_council_approves_exactly_one_policy(paths, tmp_path):
 def test_a_wrong_plan_names_the_field(paths, tmp_path, line, by, named):
     with pytest.raises(SettingError, match=named):
         plans.complete(plans.read_draft(changed(paths.plan_draft, tmp_path, line, by)), now=NOW)
+
+
+@pytest.mark.parametrize(("enrolled", "devices"), [(0, 10), (3, 10), (400, 400)])
+def test_the_outlook_is_how_long_the_noise_is_against_the_longest_update(paths, enrolled, devices):
+    plan = plans.complete(plans.read_draft(paths.plan_draft), now=NOW)
+    random, release = np.random.default_rng(0), plan.release
+    noise = random.normal(0, release.noise_multiplier * release.clip_norm, (devices, plan.parameters)).mean(axis=0)
+    times = float(np.linalg.norm(noise) / release.clip_norm)
+    assert plans.noise_in_average(plan, devices=devices) == pytest.approx(times, rel=0.05)
+    said = plans.outlook(plan, enrolled=enrolled)
+    assert said.startswith(f"with {devices} devices the noise in a round's average is ")
+    needed = int(re.search(r"want ([\d,]+) devices", said)[1].replace(",", ""))
+    assert plans.noise_in_average(plan, devices=needed) <= 1 < plans.noise_in_average(plan, devices=needed - 1)
+
+
+def test_a_plan_whose_noise_is_shorter_than_the_longest_update_has_no_outlook_to_fear(paths):
+    plan = plans.complete(plans.read_draft(paths.plan_draft), now=NOW)
+    assert plans.outlook(plan, enrolled=1_000_000) is None

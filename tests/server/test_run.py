@@ -72,7 +72,8 @@ def test_an_unknown_run_is_one_sentence(served, plan_id):
 def test_a_run_is_stopped_by_ctrl_c_and_resumed_under_the_same_plan(served):
     """Nobody is enrolled with a keeper here, so that the ServerApp waits for devices until it is told to stop."""
     command = served.command("run", str(served.root), str(served.paths.plan_draft))
-    first, second = command.stdout.readline(), command.stdout.readline()
+    note, first, second = (command.stdout.readline() for _ in range(3))
+    assert note.startswith("note     with 10 devices the noise in a round's average is "), command.communicate()
     assert first.startswith("plan ")
     assert second.startswith("start    the public weights"), command.communicate()
     third = command.stdout.readline()

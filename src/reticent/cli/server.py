@@ -104,8 +104,12 @@ def run(folder: Path, draft: Path | None, resume: str | None, as_json: bool) -> 
     if (draft is None) is (resume is None):
         raise click.UsageError("give either a PLAN.yaml or --resume PLAN_ID")
     first = 0 if resume is None else runs.lines_so_far(folder, resume)
+
+    def note(sentence: str) -> None:
+        click.echo(f"note     {sentence}", err=as_json)
+
     try:
-        plan_id = runs.submit_file(folder, draft) if draft is not None else runs.resume(folder, str(resume))
+        plan_id = runs.submit_file(folder, draft, say=note) if draft is not None else runs.resume(folder, str(resume))
     except Refused as refusal:
         raise SettingError(f"devices would refuse this: {refusal}") from None
 
@@ -121,6 +125,9 @@ def run(folder: Path, draft: Path | None, resume: str | None, as_json: bool) -> 
             if not as_json:
                 click.echo(f"plan {plan_id}")
             outcome = runs.wait(folder, plan_id, on_round=show, on_wait=show_wait, first=first)
+    except BrokenPipeError:
+        runs.stop(folder, plan_id)
+        raise
     except KeyboardInterrupt:
         runs.stop(folder, plan_id)
         click.echo(f"stopped; `reticent server run {folder} --resume {plan_id}` goes on", err=True)

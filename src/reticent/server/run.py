@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from reticent.aggregate.directory import read_directory
 from reticent.errors import FormatError, InputError, StateError
 from reticent.model import catalogue
 from reticent.records.budget import check_budget
+from reticent.records.files import naming
 from reticent.records.keys import SigningKey
 from reticent.records.plan import Plan, read_plan, sign_plan
 from reticent.records.policy import check_plan
@@ -63,9 +65,16 @@ class Outcome:
         return f"{self.rounds_applied} of {self.rounds} rounds were applied: {self.reason}"
 
 
-def submit(root: Path, plan: Plan, *, now: Callable[[], float] = time.time) -> str:
+def submit(
+    root: Path,
+    plan: Plan,
+    *,
+    now: Callable[[], float] = time.time,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> str:
     """Sign a plan and start its rounds; its plan id. Devices check the plan again; this only tells at once.
 
+    say: hears, before anything begins, where noise will drown what the enrolled devices teach.
     Raises: Refused where devices would refuse it, its rounds beyond a lifetime budget included; StateError where the server isn't running. Nothing was asked.
     """
     paths, _ = open_folder(root)
@@ -74,12 +83,15 @@ def submit(root: Path, plan: Plan, *, now: Callable[[], float] = time.time) -> s
     check_plan(plan, policy, round=plan.rounds - 1, now=int(now()))
     check_budget((), plan.events() * plan.rounds, policy)
     _check_served(paths)
+    drowned = plans.outlook(plan, enrolled=len(read_directory(paths.devices)))
+    if drowned is not None:
+        say(drowned)
     return _hand_over(paths, sign_plan(plan, SigningKey.load(paths.operator_key)))
 
 
-def submit_file(root: Path, draft: Path, *, now: Callable[[], float] = time.time) -> str:
+def submit_file(root: Path, draft: Path, *, say: Callable[[str], None], now: Callable[[], float] = time.time) -> str:
     """Like `submit`, from the YAML file that an operator writes."""
-    return submit(root, plans.complete(plans.read_draft(draft), now=int(now())), now=now)
+    return submit(root, plans.complete(plans.read_draft(draft), now=int(now())), now=now, say=say)
 
 
 def submit_signed(root: Path, signed: Signed) -> str:
@@ -251,8 +263,10 @@ def _end(paths: ServerPaths, folder: Path) -> None:
 
 
 def _flower_run(folder: Path) -> int:
-    data = read_capped(folder / "submission.json", limit_bytes=LIMIT_BYTES)
-    return int(Submission.from_bytes(data, limit_bytes=LIMIT_BYTES).flower_run)
+    path = folder / "submission.json"
+    data = read_capped(path, limit_bytes=LIMIT_BYTES)
+    with naming(path):
+        return int(Submission.from_bytes(data, limit_bytes=LIMIT_BYTES).flower_run)
 
 
 def _known(paths: ServerPaths, plan_id: str) -> tuple[Path, Plan]:
@@ -260,12 +274,14 @@ def _known(paths: ServerPaths, plan_id: str) -> tuple[Path, Plan]:
     try:
         if len(plan_id) != 64 or not set(plan_id) <= set("0123456789abcdef"):
             raise FileNotFoundError
-        signed = Signed.from_bytes(read_capped(folder / "plan.json", limit_bytes=LIMIT_BYTES))
+        data = read_capped(folder / "plan.json", limit_bytes=LIMIT_BYTES)
     except FileNotFoundError:
         raise StateError(f"no run has plan id {plan_id[:80]!r}; `reticent server status` lists them") from None
-    if signed.id != plan_id:
-        raise FormatError(f"{folder / 'plan.json'} is not the plan of its folder")
-    return folder, read_plan(signed, SigningKey.load(paths.operator_key).public)
+    with naming(folder / "plan.json"):
+        signed = Signed.from_bytes(data)
+        if signed.id != plan_id:
+            raise FormatError("it is not the plan of its folder; nothing was asked of any device")
+        return folder, read_plan(signed, SigningKey.load(paths.operator_key).public)
 
 
 def _check_served(paths: ServerPaths) -> None:
