@@ -30,6 +30,9 @@ from reticent.records.terms import Terms
 
 FloatVector = npt.NDArray[np.float32]
 
+LARGEST_POOL = (
+    32_768  # the newest examples of a pool that count: a constant of the release, so memory has a bound (ADR 9)
+)
 MOST_UNFINISHED = 3  # charged rounds of one plan without a release
 
 log = logging.getLogger("reticent.client")
@@ -203,7 +206,7 @@ def _learn(plan: Plan, weights: FloatVector, pool: Callable[[], Pool], noise: Sy
         )
 
     try:
-        return update(pool())
+        return update(pool().newest(LARGEST_POOL))
     except Exception as failure:  # a visible failure would tell something about the data
         log.warning("local training failed (%s); it counts as an empty pool", type(failure).__name__)
         return update(Pool.empty())

@@ -38,6 +38,12 @@ class Pool:
     def __repr__(self) -> str:
         return f"<Pool of {len(self)} examples>"
 
+    def newest(self, count: int) -> "Pool":
+        """The last `count` examples; all of them where there are no more."""
+        if len(self) <= count:
+            return self
+        return Pool(**{name: getattr(self, name)[len(self) - count :] for name in self.__slots__})
+
     @staticmethod
     def empty() -> "Pool":
         """A pool of no examples; training on it runs the same noisy steps."""
