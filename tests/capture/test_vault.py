@@ -127,7 +127,9 @@ def test_a_journal_in_the_middle_of_a_write_is_encrypted_too(filled):
         vault._connection.execute("PRAGMA cache_size = 2")  # so that pages spill while the change is open
         vault._connection.execute("BEGIN")
         vault._connection.execute("DELETE FROM session")
-        vault._connection.execute("INSERT INTO session (stored_at, count, actions, frames) VALUES (1, 1, ?, ?)", (b"x" * 9_999,) * 2)
+        vault._connection.execute(
+            "INSERT INTO session (stored_at, count, actions, frames) VALUES (1, 1, ?, ?)", (b"x" * 9_999,) * 2
+        )
         assert filled.with_name("vault.db-journal").exists()
         assert traces(filled, sessions) == []
         assert stat.S_IMODE(filled.with_name("vault.db-journal").stat().st_mode) == 0o600
