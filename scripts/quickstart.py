@@ -15,6 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from reticent.walls.parent import end_with_parent
+
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ROOT / "scripts" / "quickstart-settings"
 DEVICES = 4
@@ -157,7 +159,7 @@ def table(folder: Path, lines: list[dict[str, Any]]) -> None:
     print(f"\n   {'epsilon after all rounds':<58} {'zero-out':>9} {'replace-one':>12}")
     for name, unit, adversary, windows in (
         ("employee, against the server, which sees every release", "employee", "server", 1),
-        (f"employee, against who sees the model, {plan.min_cohort} devices honest", "employee", "recipient", 1),
+        (f"employee, against who sees the model, {plan.min_cohort} honest (min_cohort)", "employee", "recipient", 1),
         ("employee, one device's own noise alone", "employee", "solo", 1),
         ("example, one training window", "example", "server", 1),
         (f"example, the {WINDOWS} windows that share one action", "example", "server", WINDOWS),
@@ -183,8 +185,9 @@ def guaranteed(plan: Any, rounds: int, delta: float) -> dict[tuple[str, str, str
 
 def honest(plan: Any) -> None:
     """What four devices can't give, and what number would."""
-    release = plan.release
-    times = release.noise_multiplier * (plan.parameters / DEVICES) ** 0.5
+    from reticent.server.plans import noise_in_average
+
+    times = noise_in_average(plan, devices=DEVICES)
     print(f"""
    What four devices can't give: an employee-level epsilon that is both small and useful. In mode `local` each device adds the whole
    noise; in the average of {DEVICES} it is {times:,.0f} times as long as the longest update, so the model learns nothing from these people, and the
@@ -203,6 +206,7 @@ def reticent(*arguments: object, show: bool = False, check: bool = True) -> int:
         text=True,
         stdout=None if show else subprocess.PIPE,
         stderr=None if show else subprocess.STDOUT,
+        preexec_fn=end_with_parent(signal.SIGTERM),
         check=False,
     )
     if child.returncode and check:
@@ -217,7 +221,13 @@ def process(folder: Path, name: str, *arguments: object, ready: str | None) -> I
     log = folder / "logs" / f"{name}.log"
     print(f"   $ reticent {' '.join(words)} &", flush=True)
     with log.open("wb") as output:
-        child = subprocess.Popen([*RETICENT, *words], stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        child = subprocess.Popen(
+            [*RETICENT, *words],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=end_with_parent(signal.SIGTERM),  # it stops what it started, as after Ctrl-C
+        )
     try:
         if ready:
             wait_ready(child, log, ready)

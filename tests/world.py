@@ -1,6 +1,8 @@
 """A small true world for tests: an organisation with keys, a policy, plans; and devices with real state folders."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,14 @@ from reticent.model import catalogue
 from reticent.privacy.events import Mode
 from reticent.privacy.mechanism import grid_for
 from reticent.records.canonical import digest
+from reticent.records.enrolment import Ticket, read_enrolment, sign_ticket
 from reticent.records.keys import SigningKey
 from reticent.records.messages import Header, JoinReply, JoinRequest, TrainRequest, decode_reply
 from reticent.records.plan import LocalTraining, Plan, Release, sign_plan
 from reticent.records.policy import Policy, PolicyOffer, sign_policy
 from reticent.records.receipt import Receipt, sign_receipt
 from reticent.records.signed import Signed
+from reticent.server.certificates import issue
 
 NOW = 1_800_000_000
 MODEL = "office-60k"
@@ -97,6 +101,21 @@ class Organisation:
 
     def offer(self, **changes: Any) -> PolicyOffer:
         return PolicyOffer(policy=sign_policy(self.policy(**changes), self.operator), council=None)
+
+    def ticket(self, root: Path, *, address: str = "127.0.0.1:9443", **changes: Any) -> Signed:
+        """The answer to a device's request."""
+        request = read_enrolment(Signed.from_bytes((root / "enrolment-request.json").read_bytes()))
+        ticket = Ticket(
+            device=request.device,
+            address=address,
+            ca_certificate=self.certificate.decode(),
+            policy=self.offer(**changes),
+        )
+        return sign_ticket(ticket, self.operator)
+
+    @cached_property
+    def certificate(self) -> bytes:
+        return issue(("127.0.0.1",), now=datetime.now(UTC)).ca_certificate
 
     def signed(self, asked: Plan) -> Signed:
         return sign_plan(asked, self.operator)

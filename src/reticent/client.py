@@ -30,6 +30,9 @@ from reticent.records.terms import Terms
 
 FloatVector = npt.NDArray[np.float32]
 
+LARGEST_POOL = (
+    32_768  # the newest examples of a pool that count: a constant of the release, so memory has a bound (ADR 9)
+)
 MOST_UNFINISHED = 3  # charged rounds of one plan without a release
 
 log = logging.getLogger("reticent.client")
@@ -137,7 +140,9 @@ def train(
     vector = decode_weights(weights, parameters=plan.parameters)
     _accept_receipt(request, payment.ledger)
     learner = Learner(plan.model, plan.trainable)
-    return answer(task, vector, lambda: learner.unprepared(pool()), noise, learner=learner, payment=payment)
+    return answer(
+        task, vector, lambda: learner.unprepared(pool().newest(LARGEST_POOL)), noise, learner=learner, payment=payment
+    )
 
 
 def decode_weights(weights: bytes, *, parameters: int) -> FloatVector:

@@ -13,7 +13,7 @@ from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
-from reticent.aggregate.attempt import Organisation
+from reticent.aggregate.attempt import Organisation, Waiting
 from reticent.aggregate.directory import Device, add_device
 from reticent.aggregate.receipts import ReceiptIndex
 from reticent.aggregate.rounds import run_plan
@@ -223,6 +223,7 @@ class World:
     receipt_key: SigningKey = field(default_factory=SigningKey.generate)
     on: Callable[[str], None] = lambda step: None
     published: list[tuple[int, np.ndarray]] = field(default_factory=list)
+    told: list[Waiting | None] = field(default_factory=list)
     now: float = 1_500.0
 
     def __post_init__(self) -> None:
@@ -262,6 +263,7 @@ class World:
                 publish=publish,
                 pace=self.pace,
                 now=lambda: self.now,
+                tell=self.told.append,
             )
             return run_plan(organisation, self.initial).weights
 

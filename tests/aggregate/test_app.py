@@ -80,6 +80,21 @@ def test_a_plan_runs_to_its_end_and_leaves_model_metrics_and_status(server):
     assert start["metrics"]["examples"] > 0
 
 
+def test_whom_a_run_waits_for_stands_in_its_status_until_it_goes_on(server, monkeypatch):
+    listed, statuses = server.grid.listed, []
+    away = server.devices[2]
+
+    def nodes():
+        statuses.append(server.status)
+        return sorted(listed) if len(statuses) > 2 else sorted(listed - {away.node_id})
+
+    monkeypatch.setattr(server.grid, "get_node_ids", nodes)
+    server.start()
+    sentence = f"2 of 3 enrolled devices are connected, the plan needs 3; away: {away.id}"
+    assert statuses[1:3] == [{"status": "waiting", "reason": sentence}] * 2
+    assert server.status == {"status": "finished", "reason": None}
+
+
 def test_a_round_that_fails_is_told_in_one_sentence(server):
     server.devices[0].scripts["query.join"] = lambda device, genuine, message: Error(5, "Traceback: secret")
     with pytest.raises(RoundAborted):

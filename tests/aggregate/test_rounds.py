@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from flwr.app import Error
 
+from reticent.aggregate.attempt import Waiting
 from reticent.aggregate.checkpoint import read_checkpoint
 from reticent.errors import IntegrityError, RoundAborted, SettingError
 from reticent.privacy.events import Mode
@@ -465,3 +466,31 @@ def test_a_run_that_is_killed_before_any_step_ends_with_the_same_weights(tmp_pat
         stored = sorted(path.suffix for path in (world.run_folder / "replies").iterdir())
         assert [suffix for suffix in stored if suffix != ".new"] == [".reply"] * 4
     assert steps > 60
+
+
+def test_whom_a_run_waits_for_is_told_once_for_each_change_and_not_at_all_where_nobody_is_missing(tmp_path):
+    devices = honest(4)
+    world = World(tmp_path, devices, plan=a_plan(rounds=1, min_cohort=4))
+    asked = itertools.count()
+
+    def nodes():
+        return [one.node_id for one in devices[: min(4, 2 + next(asked) // 3)]]
+
+    world.grid.get_node_ids = nodes
+    world.run()
+    *waits, end = world.told
+    assert [(one.connected, one.needed, one.absent) for one in waits] == [
+        (2, 4, (devices[2].id, devices[3].id)),
+        (3, 4, (devices[3].id,)),
+    ]
+    assert end is None
+    calm = World(tmp_path / "calm", honest(4))
+    calm.run()
+    assert calm.told == []
+
+
+@pytest.mark.parametrize(
+    ("absent", "ends"), [((), "nobody else is enrolled"), (tuple("abcdefg"), "away: a, b, c, d and 3 more")]
+)
+def test_the_sentence_on_whom_a_run_waits_for_stays_short(absent, ends):
+    assert Waiting(needed=9, connected=2, absent=absent).sentence().endswith(f"; {ends}")

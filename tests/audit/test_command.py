@@ -63,7 +63,19 @@ def test_reconcile_lists_every_finding_and_ends_with_1(world, capsys):
     code, out, _ = called(capsys, "audit", "reconcile", "--server", world.server.root, *world.places()[:2], "--json")
     found = json.loads(out)
     assert code == 1
-    assert sorted(one["kind"] for one in found["findings"]) == ["missing", "reply"]
+    assert [one["kind"] for one in found["findings"]] == ["reply"]
+    assert len(found["not_checked"]) == 1
+
+
+def test_reconcile_with_one_ledger_of_three_judges_that_one_and_ends_with_0(world, capsys):
+    code, out, _ = called(capsys, "audit", "reconcile", "--server", world.server.root, world.places()[0])
+    assert code == 0
+    assert out.splitlines()[-1] == "holds, for 1 ledgers given; 2 devices that took part were NOT checked"
+    ledger = world.device(0).ledger
+    ledger.write_bytes(b"".join(ledger.read_bytes().splitlines(keepends=True)[:4]))
+    code, out, _ = called(capsys, "audit", "reconcile", "--server", world.server.root, world.places()[0])
+    assert code == 1
+    assert out.splitlines()[-1].startswith("DOES NOT HOLD: ")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ import pytest
 from reticent.audit.verify import read_offer, verify
 from reticent.errors import FormatError, NewerFormatError, StateError
 from reticent.privacy.events import Mode, Unit
+from reticent.privacy.guarantees import guarantees
 from reticent.records.entries import Receipted
 from reticent.records.ledger import Ledger
+from reticent.records.policy import read_policy
 from tests.records.samples import (
     DEVICE,
     OFFER,
@@ -70,6 +72,23 @@ def test_more_rounds_cost_more(world):
     assert {windows for *_, windows in spent} == {None, 1, 9}
     for one in after.guarantees():
         assert one.epsilon > spent[one.unit, one.adversary, one.adjacency, one.windows] > 0
+
+
+def test_a_recipient_s_figure_is_for_the_policy_s_smallest_cohort_and_says_so(world, path):
+    cohort = read_policy(OFFER.policy, OFFER.operator).min_cohort
+    assert cohort > 1
+
+    def recipient(found):
+        return next(one for one in found.guarantees() if one.adversary == "recipient")
+
+    known, bare = verify(path, policies=[OFFER]), verify(path)
+    assert (known.honest_devices, bare.honest_devices) == (cohort, 1)
+    assert known.assumption.startswith(f"{cohort} honest devices a round, the smallest min_cohort")
+    assert bare.assumption.startswith("1 honest device a round, this one: no policy")
+    alone = guarantees(bare.events, delta=bare.delta, honest_devices=1)
+    assert recipient(bare).epsilon == next(one.epsilon for one in alone if one.adversary == "solo")
+    assert recipient(known).epsilon < recipient(bare).epsilon
+    assert f"at least {cohort} devices" in recipient(known).note
 
 
 def test_nothing_is_changed_and_no_key_and_no_lock_is_needed(world, path):

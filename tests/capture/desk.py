@@ -1,11 +1,12 @@
 """An X display of its own, with a window manager and real programs."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import pytest
@@ -120,3 +121,35 @@ class Desk:
             return bool(window) and self.xdotool("getactivewindow") == window
 
         until(has_focus)
+
+
+_SESSION = ("DISPLAY", "WAYLAND_DISPLAY", "XDG_SESSION_TYPE", "XDG_SESSION_ID")
+
+
+def missing() -> list[str]:
+    """Which programs a display needs and this machine lacks."""
+    return [name for name in NEEDED if shutil.which(name) is None]
+
+
+@contextmanager
+def display() -> Iterator[Desk]:
+    """An empty display of 1024 by 768 with openbox; DISPLAY names it, as long as it is there."""
+    before = {name: os.environ.pop(name, None) for name in _SESSION}
+    read_end, write_end = os.pipe()
+    desk = Desk("")
+    command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", "1024x768x24", "-nolisten", "tcp", "-noreset"]
+    try:
+        desk.server = desk.run(*command, pass_fds=(write_end,))
+        os.close(write_end)
+        with os.fdopen(read_end) as told:
+            desk.number = f":{told.readline().strip()}"
+        if desk.number == ":":
+            pytest.skip("Xvfb does not start here")
+        os.environ["DISPLAY"] = desk.number
+        desk.manager = desk.run("openbox")
+        until(desk.is_managed)  # a window that shows before would be forgotten
+        yield desk
+    finally:
+        desk.close()
+        os.environ.pop("DISPLAY", None)
+        os.environ.update({name: value for name, value in before.items() if value is not None})

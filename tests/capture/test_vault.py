@@ -127,7 +127,9 @@ def test_a_journal_in_the_middle_of_a_write_is_encrypted_too(filled):
         vault._connection.execute("PRAGMA cache_size = 2")  # so that pages spill while the change is open
         vault._connection.execute("BEGIN")
         vault._connection.execute("DELETE FROM session")
-        vault._connection.execute("INSERT INTO session (count, actions, frames) VALUES (1, ?, ?)", (b"x" * 9_999,) * 2)
+        vault._connection.execute(
+            "INSERT INTO session (stored_at, count, actions, frames) VALUES (1, 1, ?, ?)", (b"x" * 9_999,) * 2
+        )
         assert filled.with_name("vault.db-journal").exists()
         assert traces(filled, sessions) == []
         assert stat.S_IMODE(filled.with_name("vault.db-journal").stat().st_mode) == 0o600
@@ -139,6 +141,80 @@ def test_deleted_rows_are_overwritten_and_temporary_tables_stay_in_memory(filled
         names = ("secure_delete", "journal_mode", "temp_store", "synchronous")
         values = [vault._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
     assert values == [1, "delete", 2, 2]
+
+
+DAY_S = 86_400
+
+
+class Clock:
+    def __init__(self, now=1_800_000_000):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+
+def test_what_lay_here_as_long_as_allowed_is_forgotten_and_the_rest_stays(path):
+    clock = Clock()
+    with Vault.create(path, key=KEY, now=clock) as vault:
+        for seed in range(4):
+            vault.add(made(5, seed=seed))
+            clock.now += 10 * DAY_S  # at the end, the oldest lies here for 40 days
+        assert vault.forget(older_than_days=41) == 0
+        assert vault.forget(older_than_days=30) == 2
+        assert [same(one, made(5, seed=seed)) for one, seed in zip(vault.sessions(), (2, 3), strict=True)] == [True] * 2
+        clock.now += 10 * DAY_S - 1
+        assert vault.forget(older_than_days=30) == 0
+        clock.now += 1
+        assert vault.forget(older_than_days=30) == 1
+
+
+def test_a_session_from_a_clock_that_was_set_back_counts_as_stored_now_and_goes_in_time(path):
+    clock = Clock()
+    with Vault.create(path, key=KEY, now=clock) as vault:
+        vault.add(made(5))
+        clock.now -= 400 * DAY_S
+        assert vault.forget(older_than_days=30) == 0
+        clock.now += 30 * DAY_S
+        assert vault.forget(older_than_days=30) == 1
+
+
+def test_a_forgotten_session_is_overwritten_where_it_lay(path):
+    clock = Clock()
+    with Vault.create(path, key=KEY, now=clock) as vault:
+        vault.add(made(60))
+        clock.now += 9 * DAY_S
+        vault.add(made(60, seed=1))
+        before = path.read_bytes()
+        held = vault._connection.execute("SELECT length(frames) FROM session WHERE id = 1").fetchone()[0]
+        assert vault.forget(older_than_days=9) == 1
+    after = path.read_bytes()
+    pages = [before[at : at + 4096] != after[at : at + 4096] for at in range(0, len(before), 4096)]
+    assert sum(pages) > held // 4096
+    assert not all(pages)  # what stays is not written anew, so the count above means something
+
+
+def test_a_vault_of_version_1_opens_and_its_sessions_count_as_stored_now(filled):
+    with Vault.open(filled, key=KEY) as vault:  # as version 1 made it
+        vault._connection.execute("ALTER TABLE session DROP COLUMN stored_at")
+        vault._connection.execute("PRAGMA user_version = 1")
+    clock = Clock()
+    with Vault.open(filled, key=KEY, now=clock) as vault:
+        assert same(list(vault.sessions())[2], made(30, seed=2))
+        vault.add(made(1))
+        clock.now += 30 * DAY_S - 1
+        assert vault.forget(older_than_days=30) == 0
+        clock.now += 1
+        assert vault.forget(older_than_days=30) == 4
+    with Vault.open(filled, key=KEY) as vault:
+        assert vault.count() == 0
+
+
+@pytest.mark.parametrize(("newest", "expected"), [(1, [2]), (30, [2]), (31, [1, 2]), (89, [0, 1, 2]), (900, [0, 1, 2])])
+def test_only_the_sessions_that_hold_the_newest_actions_are_read(filled, newest, expected):
+    with Vault.open(filled, key=KEY) as vault:
+        read = list(vault.sessions(newest=newest))
+    assert [same(one, made(30, seed=seed)) for one, seed in zip(read, expected, strict=True)] == [True] * len(expected)
 
 
 def test_a_purge_leaves_a_small_file_that_holds_nothing(filled):
@@ -213,8 +289,8 @@ def test_what_is_no_vault_is_refused(path):
 
 def test_a_newer_vault_is_refused_as_newer(filled):
     with Vault.open(filled, key=KEY) as vault:
-        vault._connection.execute("PRAGMA user_version = 2")
-    with pytest.raises(NewerFormatError, match="version 2"):
+        vault._connection.execute("PRAGMA user_version = 3")
+    with pytest.raises(NewerFormatError, match="version 3"):
         Vault.open(filled, key=KEY)
 
 

@@ -95,6 +95,49 @@ def test_a_stricter_policy_needs_no_yes_and_a_looser_one_says_what_is_looser(
     assert run(capsys, "device", "consent", root, offer, "--accept", looser.hash[:16])[0] == 0
 
 
+def contents(root: Path) -> dict[str, tuple[int, bytes]]:
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in root.rglob("*") if path.is_file()}
+
+
+def test_a_second_yes_to_the_same_policy_says_so_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    organisation = Organisation()
+    root = enrolled(tmp_path / "d", organisation)
+    same = organisation.offer()
+    file = tmp_path / "policy.json"
+    file.write_bytes(same.to_bytes())
+    before = contents(root)
+    for words in ((), ("--accept", same.hash)):
+        code, out, err = run(capsys, "device", "consent", root, file, *words)
+        assert (code, err) == (0, "")
+        assert out.endswith("this policy is accepted already; nothing was changed\n")
+    assert contents(root) == before
+
+
+def test_the_same_ticket_twice_says_so_and_another_address_writes_no_second_consent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    organisation = Organisation()
+    root = tmp_path / "d"
+    enrolment.create(root)
+    ledger, file = root / "keeper" / "ledger.jsonl", tmp_path / "ticket.json"
+    accept = ("--accept", organisation.offer().hash)
+    file.write_bytes(organisation.ticket(root).to_bytes())
+    assert run(capsys, "device", "enroll", root, file, *accept)[0] == 0
+    before = contents(root)
+    code, out, _ = run(capsys, "device", "enroll", root, file, *accept)
+    assert code == 0
+    assert out.endswith("this ticket is accepted already; nothing was changed\n")
+    assert contents(root) == before
+    file.write_bytes(organisation.ticket(root, address="other.example.org:9443").to_bytes())
+    assert run(capsys, "device", "enroll", root, file)[0] == 2  # where to connect is worth a yes
+    assert contents(root) == before
+    assert run(capsys, "device", "enroll", root, file, *accept)[0] == 0
+    assert ledger.read_bytes().count(b'"kind":"consent"') == 1
+    assert b"other.example.org" in (root / "courier" / "connection.json").read_bytes()
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b"[" * 100_000, b'{"policy": 1}'])
 def test_a_broken_policy_file_changes_nothing(
     content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]

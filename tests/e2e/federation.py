@@ -127,7 +127,8 @@ class Federation:
         draft = yaml.safe_load((SETTINGS / "plan.yaml").read_text()) | changes
         path = self.folder / "plan.yaml"
         path.write_text(yaml.safe_dump(draft))
-        outcome: dict[str, Any] = json.loads(reticent("server", "run", self.server, path, "--json", code=code))
+        printed = reticent("server", "run", self.server, path, "--json", code=code)
+        outcome: dict[str, Any] = json.loads(printed[printed.index("{") :])  # notes on stderr stand before it
         return outcome
 
     def rounds(self, plan_id: str) -> list[dict[str, Any]]:

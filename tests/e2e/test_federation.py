@@ -20,6 +20,7 @@ from reticent.records.ledger import read_ledger
 from reticent.records.messages import ReleaseReply
 from reticent.records.plan import Plan
 from reticent.records.signed import Signed
+from tests.capture.desk import missing
 from tests.e2e import typed
 from tests.e2e.federation import RETICENT, Federation, audit, reticent, until
 from tests.world import reply_header
@@ -32,7 +33,7 @@ PEOPLE = ("drawn-0001", "drawn-0002", "drawn-0004", "drawn-0005")
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     with Federation(tmp_path_factory.mktemp("federation")) as running:
-        if not typed.missing():  # the first person types a secret, for real
+        if not missing():  # the first person types a secret, for real
             running.device("device-1", sessions=typed.sessions())
         for number, person in enumerate(PEOPLE, 1):
             if not (running.folder / f"device-{number}").exists():
@@ -126,8 +127,8 @@ def test_a_typed_secret_is_in_no_byte_sent_log_spool_or_server_file(
     federation: Federation, states: list[Path], finished: dict[str, Any]
 ) -> None:
     """Searched in several writings, whole and in pieces; the vault is searched as well, it is encrypted."""
-    if typed.missing():
-        pytest.skip(f"this machine has no {', '.join(typed.missing())}")
+    if missing():
+        pytest.skip(f"this machine has no {', '.join(missing())}")
     secret = typed.SECRET
     pieces = {secret, secret[:7], secret[7:14], secret[-7:], secret.lower(), secret[::-1]}
     writings = {piece.encode(code) for piece in pieces for code in ("utf-8", "utf-16-le", "utf-32-le")}

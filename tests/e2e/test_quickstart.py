@@ -1,7 +1,8 @@
 """The README's first command, as a user runs it."""
 
-import os
+import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.federation import ENVIRONMENT, ROOT, until
+from tests.e2e.federation import ENVIRONMENT, ROOT, reticent, until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -28,10 +29,31 @@ def start(*arguments: str, folder: Path) -> "subprocess.Popen[str]":
         )
 
 
-def test_it_ends_in_an_audited_table_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    child = start(folder=tmp_path)
-    assert child.wait(500) == 0, (tmp_path / "said").read_text()
-    said = (tmp_path / "said").read_text()
+def folders(place: Path) -> list[Path]:
+    return sorted(place.glob("reticent-quickstart-*"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the quickstarts of this file make their folders: the first one's is kept, the others run beside it."""
+    return tmp_path_factory.mktemp("quickstarts")
+
+
+@pytest.fixture(scope="module")
+def kept(place: Path) -> tuple[Path, str]:
+    """The folder that a whole run with --keep left, and what it said."""
+    child = start("--keep", folder=place)
+    assert child.wait(500) == 0, (place / "said").read_text()
+    (folder,) = folders(place)
+    return folder, (place / "said").read_text()
+
+
+def test_it_ends_in_an_audited_table(kept: tuple[Path, str]) -> None:
+    _, said = kept
     assert "4 of 4 ledgers hold" in said
     rounds = re.findall(r"^ +(start|\d) +0\.\d{3} +0\.\d{3} +([\d.]+) +([\d.]+) +([\d,]+)$", said, re.MULTILINE)
     assert [row[0] for row in rounds] == ["start", "1", "2", "3"]
@@ -39,19 +61,50 @@ def test_it_ends_in_an_audited_table_and_leaves_nothing_behind(tmp_path: Path) -
     assert spent == sorted(spent)
     assert 0 < spent[-1] <= 8
     assert "can't give" in said
-    assert not list(tmp_path.glob("reticent-quickstart-*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "a closed terminal"])
-def test_an_end_in_the_middle_leaves_no_process_and_no_folder(number: int, tmp_path: Path) -> None:
-    child = start(folder=tmp_path)
-    until(lambda: "device run" in (tmp_path / "said").read_text(), "the first device starts")
+def test_keep_leaves_what_it_says_and_names_the_folder(kept: tuple[Path, str]) -> None:
+    folder, said = kept
+    assert f"everything lies in {folder}:" in said
+    for pattern in re.findall(r"^  ((?:server|device)\S+) ", said.partition("everything lies in")[2], re.MULTILINE):
+        assert list(folder.glob(pattern.rstrip("/"))), pattern
+
+
+def test_an_auditor_of_a_kept_ledger_reads_the_table_s_figures(kept: tuple[Path, str]) -> None:
+    """The same epsilon against a model's recipient, for the same number of honest devices."""
+    folder, said = kept
+    found = json.loads(reticent("audit", "verify", folder / "device-1", "--json"))
+    mine = {
+        (one["unit"], one["adversary"], one["adjacency"], one["windows"]): one["epsilon"] for one in found["guarantees"]
+    }
+    told = re.search(r"who sees the model, (\d+) honest \(min_cohort\) +([\d.]+) +([\d.]+)$", said, re.MULTILINE)
+    assert told is not None
+    assert found["honest_devices"] == int(told[1])
+    pair = [mine["employee", "recipient", adjacency, None] for adjacency in ("zero_out", "replace_one")]
+    assert [f"{one:.2f}" for one in pair] == [told[2], told[3]]
+
+
+@pytest.mark.parametrize(
+    ("number", "line", "code"),
+    [(signal.SIGINT, "device run", 130), (signal.SIGHUP, "device run", 130), (signal.SIGKILL, "3. training", -9)],
+    ids=["Ctrl-C", "a closed terminal", "kill -9"],
+)
+def test_a_second_run_comes_as_far_and_its_end_in_the_middle_leaves_no_process(
+    number: int, line: str, code: int, place: Path, kept: tuple[Path, str]
+) -> None:
+    """Beside a kept folder, which stays as it is. Only kill -9 leaves a folder: nobody was left to remove it."""
+    before = contents(kept[0])
+    child = start(folder=place)
+    until(lambda: line in (place / "said").read_text() or child.poll() is not None, f"it comes to {line!r}")
     begun = psutil.Process(child.pid).children(recursive=True)
     assert len(begun) > 3
     child.send_signal(number)
-    assert child.wait(120) == 130
-    gone, alive = psutil.wait_procs(begun, timeout=20)
+    assert child.wait(120) == code
+    _, alive = psutil.wait_procs(begun, timeout=60)
     assert not alive, alive
-    assert "Traceback" not in (tmp_path / "said").read_text()
-    assert not list(tmp_path.glob("reticent-quickstart-*"))
-    assert os.getpid() not in {process.pid for process in gone}
+    assert "Traceback" not in (place / "said").read_text()
+    left = [folder for folder in folders(place) if folder != kept[0]]
+    assert len(left) == (number == signal.SIGKILL)
+    for folder in left:
+        shutil.rmtree(folder)
+    assert contents(kept[0]) == before

@@ -1,49 +1,15 @@
 """A session in which a secret was typed for real: an own X display, a terminal, XTEST keys, this project's own recorder."""
 
-import os
-import shutil
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from reticent.actions.action import Session
 from reticent.actions.vocabulary import ActionKind
 from reticent.capture.recorder import Recorder
 from reticent.capture.sitting import Sitting
-from tests.capture.desk import NEEDED, Desk, until
+from tests.capture.desk import display, until
 
 SECRET = "Correct7horse!battery"
 TIMES = 4
-
-
-def missing() -> list[str]:
-    """Which programs this needs and the machine lacks."""
-    return [name for name in NEEDED if shutil.which(name) is None]
-
-
-@contextmanager
-def display() -> Iterator[Desk]:
-    """An empty display with a window manager, and DISPLAY set to it."""
-    before = {
-        name: os.environ.pop(name, None)
-        for name in ("DISPLAY", "WAYLAND_DISPLAY", "XDG_SESSION_TYPE", "XDG_SESSION_ID")
-    }
-    read_end, write_end = os.pipe()
-    desk = Desk("")
-    command = ["Xvfb", "-displayfd", str(write_end), "-screen", "0", "1024x768x24", "-nolisten", "tcp", "-noreset"]
-    try:
-        desk.server = desk.run(*command, pass_fds=(write_end,))
-        os.close(write_end)
-        with os.fdopen(read_end) as told:
-            desk.number = f":{told.readline().strip()}"
-        os.environ["DISPLAY"] = desk.number
-        desk.manager = desk.run("openbox")
-        until(desk.is_managed)
-        yield desk
-    finally:
-        desk.close()
-        os.environ.pop("DISPLAY", None)
-        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def sessions() -> tuple[Session, ...]:

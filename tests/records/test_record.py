@@ -120,7 +120,7 @@ def test_only_an_object_is_a_record(value):
 
 @pytest.mark.parametrize("size", [0.0, -1.0, math.nan, math.inf, -math.inf, 1e7, "0.5", None, True])
 def test_a_record_can_not_be_made_from_wrong_values(size):
-    with pytest.raises(SettingError, match=r"^a sample can't have size: .*nothing was written$"):
+    with pytest.raises(SettingError, match=r"^in this sample, size .*nothing was written$"):
         Sample(count=3, size=size, names=(), mode=Mode.LOCAL, inner=Inner(rate=1.0), event=EVENT)
 
 
@@ -155,3 +155,31 @@ def test_identifiers_have_exactly_one_form(kind, good, bad):
     for text in bad:
         with pytest.raises(SettingError):
             One(field=text)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("count", ..., "count is missing"),
+        ("more", 1, "more is no field of it"),
+        ("count", 0, "count must be 1 at least"),
+        ("count", 1.5, "count must be a whole number"),
+        ("count", "3", "count must be a whole number"),
+        ("size", 1e7, "size must be 1000000 at most"),
+        ("size", "0.5", "size must be a number"),
+        ("names", 1, "names must be a list"),
+        ("names", ["A"], "names.0 has characters or a length that are not allowed there"),
+        ("mode", "remote", "mode must be 'local' or 'secure'"),
+        ("inner", 1, "inner must hold names and values"),
+        ("inner.rate", 2, "inner.rate must be 1 at most"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_of_this_project(path, value, said):
+    with pytest.raises(FormatError) as told:
+        Sample.from_bytes(changed(path, value))
+    assert str(told.value) == f"these bytes are not a sample: {said}; nothing was read"
+
+
+def test_a_number_that_is_none_is_said_in_words_too():
+    with pytest.raises(SettingError, match="in this inner, rate must be a finite number; nothing was written"):
+        Inner(rate=math.nan)

@@ -3,8 +3,10 @@
 import contextlib
 import datetime
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,6 +118,42 @@ def test_a_wrong_policy_names_the_field_and_signs_nothing(paths, tmp_path, line,
     assert paths.policy.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("line", "by", "why"),
+    [
+        ("models", "models: [office-9000, other]", "models names none that devices know"),
+        ("modes", "modes: [secure]", "modes allows secure alone"),
+        ("steps", "steps: 2000000", "no plan can have more than 1,000,000"),
+        ("expected_batch", "expected_batch: 2000000", "no plan can have more than 1,000,000"),
+    ],
+)
+def test_terms_under_which_every_plan_would_be_refused_are_not_signed(paths, tmp_path, line, by, why):
+    before = paths.policy.read_bytes()
+    with pytest.raises(SettingError, match=why):
+        policies.publish(paths, changed(paths.policy_draft, tmp_path, line, by), council=None)
+    assert paths.policy.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("line", "by", "warning"),
+    [
+        ("models", "models: [office-60k, office-9000]", "devices of this release don't know office-9000"),
+        ("modes", "modes: [local, secure]", "refuse every plan of mode secure"),
+        ("min_cohort", "min_cohort: 1", "min_cohort 1 lets a round be one device's alone"),
+    ],
+)
+def test_terms_that_devices_take_in_part_are_signed_with_one_warning(paths, tmp_path, line, by, warning):
+    before = paths.policy.read_bytes()
+    signed = policies.publish(paths, changed(paths.policy_draft, tmp_path, line, by), council=None)
+    (said,) = [one for one in policies.summary(*signed).splitlines() if one.startswith("warning  ")]
+    assert warning in said
+    paths.policy.write_bytes(before)
+
+
+def test_the_shipped_policy_is_signed_without_a_warning(paths):
+    assert policies.warnings(policies.current(paths)[1]) == ()
+
+
 def test_numbers_in_any_usual_spelling(tmp_path):
     values = read_yaml(written(tmp_path, "a: 1e-6\nb: 1.0e-6\nc: 5\nd: -0.5\ne: no\nf: ~\ng: [true, x]\nh: {i: 2}"))
     assert values == {"a": 1e-6, "b": 1e-6, "c": 5, "d": -0.5, "e": "no", "f": None, "g": [True, "x"], "h": {"i": 2}}
@@ -209,3 +247,21 @@ def test_the_council_approves_exactly_one_policy(paths, tmp_path):
 def test_a_wrong_plan_names_the_field(paths, tmp_path, line, by, named):
     with pytest.raises(SettingError, match=named):
         plans.complete(plans.read_draft(changed(paths.plan_draft, tmp_path, line, by)), now=NOW)
+
+
+@pytest.mark.parametrize(("enrolled", "devices"), [(0, 10), (3, 10), (400, 400)])
+def test_the_outlook_is_how_long_the_noise_is_against_the_longest_update(paths, enrolled, devices):
+    plan = plans.complete(plans.read_draft(paths.plan_draft), now=NOW)
+    random, release = np.random.default_rng(0), plan.release
+    noise = random.normal(0, release.noise_multiplier * release.clip_norm, (devices, plan.parameters)).mean(axis=0)
+    times = float(np.linalg.norm(noise) / release.clip_norm)
+    assert plans.noise_in_average(plan, devices=devices) == pytest.approx(times, rel=0.05)
+    said = plans.outlook(plan, enrolled=enrolled)
+    assert said.startswith(f"with {devices} devices the noise in a round's average is ")
+    needed = int(re.search(r"want ([\d,]+) devices", said)[1].replace(",", ""))
+    assert plans.noise_in_average(plan, devices=needed) <= 1 < plans.noise_in_average(plan, devices=needed - 1)
+
+
+def test_a_plan_whose_noise_is_shorter_than_the_longest_update_has_no_outlook_to_fear(paths):
+    plan = plans.complete(plans.read_draft(paths.plan_draft), now=NOW)
+    assert plans.outlook(plan, enrolled=1_000_000) is None

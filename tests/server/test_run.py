@@ -72,9 +72,12 @@ def test_an_unknown_run_is_one_sentence(served, plan_id):
 def test_a_run_is_stopped_by_ctrl_c_and_resumed_under_the_same_plan(served):
     """Nobody is enrolled with a keeper here, so that the ServerApp waits for devices until it is told to stop."""
     command = served.command("run", str(served.root), str(served.paths.plan_draft))
-    first, second = command.stdout.readline(), command.stdout.readline()
+    note, first, second = (command.stdout.readline() for _ in range(3))
+    assert note.startswith("note     with 10 devices the noise in a round's average is "), command.communicate()
     assert first.startswith("plan ")
     assert second.startswith("start    the public weights"), command.communicate()
+    third = command.stdout.readline()
+    assert third == "waiting  0 of 0 enrolled devices are connected, the plan needs 10; nobody else is enrolled\n"
     plan_id = first.split()[1]
     command.send_signal(signal.SIGINT)
     _, err = command.communicate(timeout=120)
@@ -92,6 +95,17 @@ def test_a_run_is_stopped_by_ctrl_c_and_resumed_under_the_same_plan(served):
     run.stop(served.root, plan_id)
     statuses = [line["status"] for line in run.journal(served.paths.run(plan_id))]
     assert statuses == ["start"]
+
+
+def test_whom_a_run_waits_for_is_said_at_once_and_then_every_half_minute():
+    said = []
+    voice = run._CalmVoice(said.append)
+    for now in range(100):
+        voice.say("1 of 3", now=float(now))
+    assert said == ["1 of 3"] * 4
+    voice.say(None, now=100.0)
+    voice.say("2 of 3", now=101.0)
+    assert said[4:] == ["2 of 3"]
 
 
 def _flower_run(served, plan_id):

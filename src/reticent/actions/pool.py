@@ -43,6 +43,12 @@ class Pool:
         """Bytes of memory."""
         return sum(getattr(self, name).nbytes for name in self.__slots__)
 
+    def newest(self, count: int) -> "Pool":
+        """The last `count` examples; all of them where there are no more."""
+        if len(self) <= count:
+            return self
+        return Pool(**{name: getattr(self, name)[len(self) - count :] for name in self.__slots__})
+
     @staticmethod
     def empty() -> "Pool":
         """A pool of no examples; training on it runs the same noisy steps."""

@@ -11,7 +11,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from reticent.actions.examples import pool
-from reticent.aggregate.attempt import Organisation
+from reticent.aggregate.attempt import Organisation, Waiting
 from reticent.aggregate.durable import write_whole
 from reticent.aggregate.journal import Metrics
 from reticent.aggregate.optimiser import Vector
@@ -23,6 +23,7 @@ from reticent.model import catalogue
 from reticent.model.checkpoint_file import SavedWeights, write_weights
 from reticent.model.network import initial
 from reticent.recordings import source
+from reticent.records.files import naming
 from reticent.records.keys import SigningKey, is_hex
 from reticent.records.layout import ServerFolder
 from reticent.records.plan import Plan, read_plan
@@ -38,6 +39,7 @@ class RunStatus(StrEnum):
     """What status.json says."""
 
     RUNNING = "running"
+    WAITING = "waiting"  # running, but too few devices are connected; the reason says who is away
     FINISHED = "finished"
     ABORTED = "aborted"  # too few valid answers, or the plan expired; the same plan may be started again
     FAILED = "failed"
@@ -92,6 +94,12 @@ def _run(grid: Grid, folder: ServerFolder, plan_id: str) -> None:
         )
         write_weights(run_folder / "model.safetensors", saved)
 
+    def tell(waiting: Waiting | None) -> None:
+        if waiting is None:
+            _report(run_folder, RunStatus.RUNNING, None)
+        else:
+            _report(run_folder, RunStatus.WAITING, waiting.sentence())
+
     with ReceiptIndex(folder.receipts, SigningKey.load(folder.receipt_key)) as receipts:
         organisation = Organisation(
             grid=grid,
@@ -102,6 +110,7 @@ def _run(grid: Grid, folder: ServerFolder, plan_id: str) -> None:
             run_folder=run_folder,
             score=_scorer(plan),
             publish=publish,
+            tell=tell,
         )
         run_plan(organisation, initial(plan.model, plan.trainable))
 
@@ -109,9 +118,11 @@ def _run(grid: Grid, folder: ServerFolder, plan_id: str) -> None:
 def _plan(folder: ServerFolder, plan_id: str) -> tuple[Signed, Plan]:
     path = folder.run(plan_id) / "plan.json"
     try:
-        signed = Signed.from_bytes(path.read_bytes().rstrip(b"\n"))
+        data = path.read_bytes().rstrip(b"\n")
     except OSError as error:
         raise StateError(f"{path} can't be read ({error.strerror}); nothing was sent") from None
+    with naming(path):
+        signed = Signed.from_bytes(data)
     if signed.id != plan_id:
         raise IntegrityError(f"{path} holds another plan than its folder says; nothing was sent")
     return signed, read_plan(signed, SigningKey.load(folder.operator_key).public)

@@ -37,8 +37,25 @@ from reticent.records.signed import Signed
 
 JOIN_MESSAGE = "query.join"
 TRAIN_MESSAGE = "train"
+_NAMED = 4  # devices in one sentence
 
 A = TypeVar("A", JoinReply, Contribution)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """needed: connected devices without which no round begins. absent: the enrolled devices that aren't connected."""
+
+    needed: int
+    connected: int
+    absent: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """For a person; a long list of devices is cut."""
+        more = f" and {len(self.absent) - _NAMED} more" if len(self.absent) > _NAMED else ""
+        away = f"away: {', '.join(self.absent[:_NAMED])}{more}" if self.absent else "nobody else is enrolled"
+        enrolled = self.connected + len(self.absent)
+        return f"{self.connected} of {enrolled} enrolled devices are connected, the plan needs {self.needed}; {away}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +64,8 @@ class Organisation:
 
     plan: as signed; terms: what it says. devices: the directory, read again before each round. run_folder: where the
     run leaves its files. score: metrics of some weights on public people, or None. publish: takes the number of
-    rounds applied and the weights after them; called again for the same number on a restart. now: Unix seconds.
+    rounds applied and the weights after them; called again for the same number on a restart. now: Unix seconds. tell:
+    hears whom the run waits for, whenever that changes, and None when it goes on.
     """
 
     grid: Grid
@@ -61,6 +79,7 @@ class Organisation:
     optimiser: ServerMomentum = field(default_factory=ServerMomentum)
     pace: Pace = field(default_factory=Pace)
     now: Callable[[], float] = time.time
+    tell: Callable[[Waiting | None], None] = lambda waiting: None
 
 
 @dataclass(slots=True)
@@ -133,12 +152,19 @@ class Attempt:
 
     def _connected(self) -> dict[int, Device]:
         """The enrolled devices that are connected, once they are enough."""
-        pace, ends = self._of.pace, time.monotonic() + self._of.pace.connect_s
+        pace, ends, told = self._of.pace, time.monotonic() + self._of.pace.connect_s, None
         while True:
-            listed = set(self._of.grid.get_node_ids())
-            present = {one.node_id: one for one in read_directory(self._of.devices) if one.node_id in listed}
+            listed, enrolled = set(self._of.grid.get_node_ids()), read_directory(self._of.devices)
+            present = {one.node_id: one for one in enrolled if one.node_id in listed}
             if len(present) >= self._of.terms.min_cohort:
+                if told is not None:
+                    self._of.tell(None)
                 return present
+            absent = tuple(one.device for one in enrolled if one.node_id not in listed)
+            waiting = Waiting(needed=self._of.terms.min_cohort, connected=len(present), absent=absent)
+            if waiting != told:
+                self._of.tell(waiting)
+                told = waiting
             if time.monotonic() >= ends:
                 self._abort(f"{len(present)} devices were connected")
             time.sleep(pace.poll_s)

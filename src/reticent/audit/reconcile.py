@@ -35,20 +35,26 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciliation:
-    """What was compared and what was found. notes: what an auditor should know and nobody need answer for."""
+    """What was compared and what was found.
+
+    not_checked: devices that took part and whose ledger was not given; nothing is said about them. notes: what an auditor
+    should know and nobody need answer for.
+    """
 
     accounts: tuple[Account, ...]
+    not_checked: tuple[str, ...]
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
 
     @property
     def holds(self) -> bool:
-        """Whether nothing was found."""
+        """Whether nothing was found in what was given."""
         return not self.findings
 
     def to_json(self) -> dict[str, JsonValue]:
         return {
             "holds": self.holds,
+            "not_checked": list(self.not_checked),
             "devices": [{name: getattr(one, name) for name in Account.__slots__} for one in self.accounts],
             "findings": [finding.to_json() for finding in self.findings],
             "notes": list(self.notes),
@@ -63,6 +69,7 @@ def reconcile(server: Path, ledgers: Sequence[Path]) -> Reconciliation:
     holds is in the server's index. So nobody restored, forked or shortened a ledger below its newest counter-signed head.
     Where a counter-signed head is not in the ledger, either side may have made that up, and the finding names no culprit;
     what a device's own signature shows (its replies, two ledgers) is found under the device.
+    The verdict is on the ledgers that were given, be it one of many; other devices that took part are named as not checked.
     Raises: StateError, FormatError, NewerFormatError, for input that can't be compared at all.
     """
     side = read_server_side(server)
@@ -87,12 +94,19 @@ def reconcile(server: Path, ledgers: Sequence[Path]) -> Reconciliation:
             said = f"two ledgers of it were given, and they differ from entry {apart} on: it was forked"
             findings.append(Finding(subject=history.name, kind="forked", sentence=said))
     everybody = sorted({*side.devices, *side.receipts, *side.replies, *histories})
-    accounts = []
+    accounts, not_checked = [], []
     for device in everybody:
         mine = histories.get(device)
-        findings.extend(_standing(device, side, mine))
+        findings.extend(_standing(device, side))
         if mine is None:
-            if not side.receipts.get(device) and not side.replies.get(device):
+            receipts, replies = len(side.receipts.get(device, ())), len(side.replies.get(device, ()))
+            if receipts or replies:
+                not_checked.append(device)
+                notes.append(
+                    f"{device}: NOT checked: the server holds {receipts} heads and {replies} replies of it, "
+                    "and no ledger of it was given"
+                )
+            else:
                 notes.append(f"{device}: is enrolled, never took part, and no ledger of it was given")
         else:
             findings.extend(_heads(mine, side))
@@ -105,7 +119,12 @@ def reconcile(server: Path, ledgers: Sequence[Path]) -> Reconciliation:
         for account in accounts
         if account.lost
     )
-    return Reconciliation(accounts=tuple(accounts), findings=tuple(_distinct(findings)), notes=tuple(notes))
+    return Reconciliation(
+        accounts=tuple(accounts),
+        not_checked=tuple(not_checked),
+        findings=tuple(_distinct(findings)),
+        notes=tuple(notes),
+    )
 
 
 def _distinct(findings: Iterable[Finding]) -> list[Finding]:
@@ -131,7 +150,7 @@ def _account(device: str, side: ServerSide, history: History | None) -> Account:
     )
 
 
-def _standing(device: str, side: ServerSide, history: History | None) -> Iterator[Finding]:
+def _standing(device: str, side: ServerSide) -> Iterator[Finding]:
     """Who is known to whom."""
     receipts, replies = len(side.receipts.get(device, ())), len(side.replies.get(device, ()))
     if device not in side.devices:
@@ -139,9 +158,6 @@ def _standing(device: str, side: ServerSide, history: History | None) -> Iterato
             f"is not in the server's directory of devices, and {receipts} heads and {replies} replies of it are there"
         )
         yield Finding(subject=device, kind="unknown", sentence=said)
-    if history is None and (receipts or replies):
-        said = f"the server holds {receipts} heads and {replies} replies of it, and no ledger of it was given"
-        yield Finding(subject=device, kind="missing", sentence=said)
 
 
 def _heads(history: History, side: ServerSide) -> Iterator[Finding]:

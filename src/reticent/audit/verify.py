@@ -17,7 +17,7 @@ from reticent.privacy.filters import admits
 from reticent.privacy.guarantees import Guarantee, guarantees
 from reticent.records.chain import Chain
 from reticent.records.entries import Charge
-from reticent.records.files import read_regular
+from reticent.records.files import naming, read_regular
 from reticent.records.layout import DeviceFolder
 from reticent.records.policy import Policy, PolicyOffer, read_policy
 from reticent.records.signed import LIMIT_BYTES
@@ -31,10 +31,12 @@ class Compared:
     """A policy that the ledger was compared with.
 
     charges: those made under it, compared with its terms. Its limits were compared with the total of all charges.
+    min_cohort: the fewest devices of a round that it allows.
     """
 
     policy: str
     charges: int
+    min_cohort: int
     limits: tuple[tuple[Unit, float], ...]
     delta: float
 
@@ -42,6 +44,7 @@ class Compared:
         return {
             "policy": self.policy,
             "charges": self.charges,
+            "min_cohort": self.min_cohort,
             "limits": {unit.value: limit for unit, limit in self.limits},
             "delta": self.delta,
         }
@@ -83,12 +86,31 @@ class Verification:
     def guarantees(self) -> tuple[Guarantee, ...]:
         """Return what everything charged comes to, by unit and adversary, at `delta`. Takes seconds.
 
-        One honest device: in `local` mode a device needs no other, in `secure` mode one ledger tells of no other.
+        Where other devices' noise counts too, `honest_devices` of each round are taken to be honest.
         Raises: SettingError, for noise so small that no figure can be given.
         """
         if not self.events:
             return ()
-        return guarantees(self.events, delta=self.delta, honest_devices=1, windows_per_action=HISTORY + 1)
+        return guarantees(
+            self.events, delta=self.delta, honest_devices=self.honest_devices, windows_per_action=HISTORY + 1
+        )
+
+    @property
+    def honest_devices(self) -> int:
+        """The smallest min_cohort of the policies that the charges were made under; 1 where one of them is not known."""
+        under = [one for one in self.policies if one.charges]
+        if sum(one.charges for one in under) < self.charged:
+            return 1
+        return min((one.min_cohort for one in under), default=1)
+
+    @property
+    def assumption(self) -> str:
+        """What `honest_devices` rests on, for a person."""
+        if self.honest_devices > 1:
+            return f"{self.honest_devices} honest devices a round, the smallest min_cohort of the policies it charged under"
+        known = sum(one.charges for one in self.policies) == self.charged
+        why = "the policy's min_cohort" if known else "no policy with its min_cohort was given for all charges"
+        return f"1 honest device a round, this one: {why}"
 
     def to_json(self) -> dict[str, JsonValue]:
         return {
@@ -106,6 +128,7 @@ class Verification:
             "walls": [{"walls": walls, "charges": charges} for walls, charges in self.walls],
             "policies": [one.to_json() for one in self.policies],
             "delta": self.delta,
+            "honest_devices": self.honest_devices,
             "guarantees": [
                 {
                     "unit": one.unit.value,
@@ -147,6 +170,7 @@ def verify(place: Path, *, policies: Sequence[PolicyOffer] = ()) -> Verification
         compared[offer.hash] = Compared(
             policy=offer.hash,
             charges=sum(charge.policy_hash == offer.hash for _, charge in chain.charges.values()),
+            min_cohort=terms.min_cohort,
             limits=_limits(terms),
             delta=terms.delta,
         )
@@ -194,7 +218,8 @@ def read_offer(path: Path) -> PolicyOffer:
     Raises: StateError, FormatError.
     """
     data = read_regular(path, what="policy", limit_bytes=2 * LIMIT_BYTES)
-    return PolicyOffer.from_bytes(data.removesuffix(b"\n"), limit_bytes=2 * LIMIT_BYTES)
+    with naming(path):
+        return PolicyOffer.from_bytes(data.removesuffix(b"\n"), limit_bytes=2 * LIMIT_BYTES)
 
 
 def _walls(chain: Chain) -> tuple[tuple[str, int], ...]:

@@ -2,14 +2,18 @@
 
 What is stored of an action is its kind, cell, time and gap; `start` is renumbered, so that how many keys a typing run
 held is not in the vault. Nothing is ever written unencrypted: journals are encrypted too, temporary tables stay in
-memory. Deleted rows are overwritten and the file shrinks; what a disk keeps of old blocks is still encrypted, and
+memory. Deleted rows are overwritten, and a purge shrinks the file; what a disk keeps of old blocks is still encrypted, and
 unreadable once the key is gone too.
+
+How old a session is counts from the moment it was stored here, by this machine's clock: a recording carries no date of its
+own, and what a person puts into the vault begins to lie on this device then.
 """
 
 import os
 import threading
+import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,11 +26,12 @@ from reticent.actions.action import Action, Frame, Session
 from reticent.actions.vocabulary import CELLS, FRAME_HEIGHT, FRAME_WIDTH, KINDS, PATCH_SIDE, ActionKind
 from reticent.errors import FormatError, NewerFormatError, SettingError, StateError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 KEY_BYTES = 32
-MAX_SESSION_ACTIONS = 100_000
+MAX_SESSION_ACTIONS = 32_768
 _APPLICATION = 0x7265746E  # "retn"
 _BUSY_S = 5.0
+_DAY_S = 86_400
 _ACTION = np.dtype([("kind", "u1"), ("cell", "<u2"), ("t_ms", "<i8"), ("gap_ms", "<i8")])
 _THUMBNAIL = FRAME_HEIGHT * FRAME_WIDTH
 _PATCH = PATCH_SIDE * PATCH_SIDE
@@ -35,8 +40,9 @@ _PATCH = PATCH_SIDE * PATCH_SIDE
 class Vault:
     """Sessions of one enrolment, encrypted. Safe to use from several threads; close it, or use it as a context."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, now: Callable[[], float]) -> None:
         self._connection = connection
+        self._now = now
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -51,10 +57,10 @@ class Vault:
         self.close()
 
     @classmethod
-    def create(cls, path: Path, *, key: bytes) -> "Vault":
+    def create(cls, path: Path, *, key: bytes, now: Callable[[], float] = time.time) -> "Vault":
         """An empty vault in a new file that only its owner can read (0600).
 
-        key: 32 bytes, used as they are. Raises StateError if there is anything at `path`, SettingError for another key.
+        key: 32 bytes, used as they are. now: Unix seconds. Raises StateError if there is anything at `path`, SettingError for another key.
         """
         _check_key(key)
         try:
@@ -68,13 +74,15 @@ class Vault:
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute(
-                "CREATE TABLE session (id INTEGER PRIMARY KEY, count INTEGER NOT NULL, actions BLOB, frames BLOB)"
+                "CREATE TABLE session (id INTEGER PRIMARY KEY, stored_at INTEGER NOT NULL, count INTEGER NOT NULL, "
+                "actions BLOB, frames BLOB)"
             )
-        return cls(connection)
+        return cls(connection, now)
 
     @classmethod
-    def open(cls, path: Path, *, key: bytes) -> "Vault":
-        """The vault at `path`, every page's authentication checked.
+    def open(cls, path: Path, *, key: bytes, now: Callable[[], float] = time.time) -> "Vault":
+        """The vault at `path`, every page's authentication checked. One of version 1 is brought to version 2: its sessions
+        count as stored now.
 
         Raises StateError if there is none, FormatError if the key is another's, the file is damaged or is no vault,
         NewerFormatError if a newer release made it. Nothing is changed then.
@@ -97,14 +105,17 @@ class Vault:
                 raise NewerFormatError(
                     f"the vault is of version {version}; this release reads up to {SCHEMA_VERSION}; nothing was changed"
                 )
-            if damage or version != SCHEMA_VERSION or not tables:
+            if damage or version < 1 or not tables:
                 raise FormatError(
                     "the vault is damaged: some of its pages fail their check; nothing was read or changed"
                 )
+            if version < SCHEMA_VERSION:
+                with _translated("it is as it was"):
+                    _date_sessions(connection, int(now()))
         except BaseException:
             connection.close()
             raise
-        return cls(connection)
+        return cls(connection, now)
 
     def close(self) -> None:
         """Close the file; the vault is of no more use. Closing twice does nothing."""
@@ -122,15 +133,24 @@ class Vault:
             raise SettingError(f"a session holds at most {MAX_SESSION_ACTIONS} actions; nothing was stored")
         if count == 0:
             return
-        row = (count, _pack_actions(session), _pack_frames(session))
+        row = (int(self._now()), count, _pack_actions(session), _pack_frames(session))
         with self._lock, _translated("this session was not stored"):
-            self._connection.execute("INSERT INTO session (count, actions, frames) VALUES (?, ?, ?)", row)
+            self._connection.execute("INSERT INTO session (stored_at, count, actions, frames) VALUES (?, ?, ?, ?)", row)
 
-    def sessions(self) -> Iterator[Session]:
-        """Every session, in the order they were added, one at a time. Raises FormatError for a row that is damaged."""
+    def sessions(self, *, newest: int | None = None) -> Iterator[Session]:
+        """Every session, in the order they were added, one at a time. Raises FormatError for a row that is damaged.
+
+        newest: only those sessions that hold the newest so many actions.
+        """
         with self._lock, _translated("nothing was changed"):
-            numbers = [row[0] for row in self._connection.execute("SELECT id FROM session ORDER BY id").fetchall()]
-        for number in numbers:
+            held = self._connection.execute("SELECT id, count FROM session ORDER BY id DESC").fetchall()
+        numbers, actions = [], 0
+        for number, count in held:
+            if newest is not None and actions >= newest:
+                break
+            numbers.append(number)
+            actions += count
+        for number in reversed(numbers):
             with self._lock, _translated("nothing was changed"):
                 row = self._connection.execute(
                     "SELECT count, actions, frames FROM session WHERE id = ?", (number,)
@@ -148,11 +168,39 @@ class Vault:
         with self._lock, _translated("nothing was changed"):
             return int(self._connection.execute("SELECT coalesce(sum(count), 0) FROM session").fetchone()[0])
 
+    def forget(self, *, older_than_days: int) -> int:
+        """Delete every session that was stored so many days ago or earlier, and overwrite where it lay. Returns how many.
+
+        One that seems to be stored later than now (the clock was set back) counts as stored now, so that it too goes in time.
+        Raises StateError if that cannot be done; what was not deleted stays for the next call.
+        """
+        now = int(self._now())
+        with self._lock, _translated("not everything that is too old may have been deleted: try again"):
+            self._connection.execute("UPDATE session SET stored_at = ? WHERE stored_at > ?", (now, now))
+            gone = self._connection.execute(
+                "DELETE FROM session WHERE stored_at <= ?", (now - older_than_days * _DAY_S,)
+            ).rowcount
+        return int(gone)
+
     def purge(self) -> None:
         """Delete everything, overwrite where it lay and shrink the file. Raises StateError if that cannot be done."""
         with self._lock, _translated("not everything may have been deleted: try again"):
             self._connection.execute("DELETE FROM session")
             self._connection.execute("VACUUM")
+
+
+def _date_sessions(connection: Any, now: int) -> None:
+    """Version 1 to 2, in one transaction: its sessions bore no time."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("ALTER TABLE session ADD COLUMN stored_at INTEGER NOT NULL DEFAULT 0")
+        connection.execute("UPDATE session SET stored_at = ?", (now,))
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(dbapi2.Error):
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _check_key(key: bytes) -> None:

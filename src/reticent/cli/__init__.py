@@ -12,6 +12,9 @@ import click
 from reticent import __version__
 from reticent.errors import ReticentError
 
+CLOSED_PIPE = 128 + 13
+"""What a shell shows for a program that SIGPIPE ended: whoever read the output, `head` perhaps, has enough."""
+
 COMMANDS = {
     "audit": ("audit", "check ledgers and receipts offline"),
     "data": ("data", "describe recorded sessions"),
@@ -53,13 +56,15 @@ def root(debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. Exit codes: 0 success, 1 a check failed, 2 wrong use or incomplete input."""
+    """Run one command. Exit codes: 0 success, 1 a check failed, 2 wrong use or incomplete input; a closed pipe ends it quietly."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
         result = root.main(args=arguments, prog_name="reticent", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except SystemExit:  # click's way, outside its standalone mode, for a closed pipe and nothing else
+        return CLOSED_PIPE
     except click.Abort:
         click.echo("reticent: stopped", err=True)
         return 130

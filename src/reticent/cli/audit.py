@@ -60,7 +60,8 @@ def verify_command(context: click.Context, place: Path, policy_files: tuple[Path
 def reconcile_command(context: click.Context, server: Path, places: tuple[Path, ...], as_json: bool) -> None:
     """Compare devices' ledgers with what the server counter-signed and received.
 
-    A copy of the server's folder needs devices.jsonl, receipts.jsonl and runs/ only, no keys.
+    A copy of the server's folder needs devices.jsonl, receipts.jsonl and runs/ only, no keys. The verdict is on the ledgers
+    that are given: with some of them, the other devices that took part are named as not checked.
 
     Example: reticent audit reconcile --server copies/server copies/anna copies/ben
     """
@@ -113,6 +114,7 @@ def _verification(found: "Verification") -> str:
         *(f"walls      {walls} ({charges} charges)" for walls, charges in found.walls),
         *([] if found.policies else ["policy     none given, not compared"]),
         *(line for one in found.policies for line in _compared(one)),
+        *([f"assumed    {found.assumption}"] if found.events else []),
         *(
             f"epsilon    {one.epsilon:<8.4g} {one.unit} level, {one.adjacency}, against: {one.adversary}; {one.note}"
             for one in found.guarantees()
@@ -140,9 +142,11 @@ def _reconciliation(found: "Reconciliation") -> str:
         figures = (one.entries, one.charged, one.released, one.receipted, one.counter_signed, one.received)
         lines.append(f"{one.device:32}" + "".join(f"  {figure:>8}" for figure in figures))
     lines.extend(f"note       {note}" for note in found.notes)
-    return _printed(lines, found.findings)
+    checked = sum(one.ledger for one in found.accounts)
+    part = f", for {checked} ledgers given; {len(found.not_checked)} devices that took part were NOT checked"
+    return _printed(lines, found.findings, scope=part if found.not_checked else "")
 
 
-def _printed(lines: list[str], findings: tuple[Finding, ...]) -> str:
-    verdict = f"DOES NOT HOLD: {len(findings)} found" if findings else "holds"
+def _printed(lines: list[str], findings: tuple[Finding, ...], *, scope: str = "") -> str:
+    verdict = f"DOES NOT HOLD: {len(findings)} found{scope}" if findings else f"holds{scope}"
     return "\n".join(map(printable, [*lines, *(f"FOUND      {finding}" for finding in findings), verdict]))

@@ -55,13 +55,19 @@ def enroll(state: Path, ticket: Path, accept: str | None) -> None:
     from reticent.keeper import enrolment
     from reticent.keeper.state import opened
     from reticent.records.enrolment import read_ticket
+    from reticent.records.files import naming, read_regular
     from reticent.records.policy import read_policy
     from reticent.records.signed import LIMIT_BYTES, Signed
 
     with opened(state) as device_state:
-        signed = Signed.from_bytes(ticket.read_bytes()[: LIMIT_BYTES + 1])
-        content = read_ticket(signed, device=device_state.device)
-        _show(read_policy(content.policy.policy, content.policy.operator), signed.key)
+        with naming(ticket):
+            signed = Signed.from_bytes(read_regular(ticket, what="ticket", limit_bytes=LIMIT_BYTES))
+            content = read_ticket(signed, device=device_state.device)
+            offered = read_policy(content.policy.policy, content.policy.operator)
+        _show(offered, signed.key)
+        if enrolment.is_accepted(device_state, content):
+            click.echo("this ticket is accepted already; nothing was changed")
+            return
         _yes(content.policy.hash, accept)
         enrolment.accept_ticket(device_state, content)
     click.echo(f"enrolled; your yes is in the ledger; start with: reticent device run {state}")
@@ -79,12 +85,18 @@ def consent(state: Path, policy: Path, accept: str | None) -> None:
     from reticent.errors import PolicyViolation
     from reticent.keeper import enrolment
     from reticent.keeper.state import opened
+    from reticent.records.files import naming, read_regular
     from reticent.records.policy import PolicyOffer, read_policy
     from reticent.records.signed import LIMIT_BYTES
 
     with opened(state) as device_state:
-        offer = PolicyOffer.from_bytes(policy.read_bytes()[: LIMIT_BYTES + 1])
-        _show(read_policy(offer.policy, offer.operator), offer.operator.hex)
+        with naming(policy):
+            offer = PolicyOffer.from_bytes(read_regular(policy, what="policy", limit_bytes=LIMIT_BYTES))
+            offered = read_policy(offer.policy, offer.operator)
+        _show(offered, offer.operator.hex)
+        if enrolment.is_in_force(device_state, offer):
+            click.echo("this policy is accepted already; nothing was changed")
+            return
         try:
             enrolment.accept_policy(device_state, offer, fresh_yes=False)
         except PolicyViolation as looser:

@@ -104,8 +104,12 @@ def run(folder: Path, draft: Path | None, resume: str | None, as_json: bool) -> 
     if (draft is None) is (resume is None):
         raise click.UsageError("give either a PLAN.yaml or --resume PLAN_ID")
     first = 0 if resume is None else runs.lines_so_far(folder, resume)
+
+    def note(sentence: str) -> None:
+        click.echo(f"note     {sentence}", err=as_json)
+
     try:
-        plan_id = runs.submit_file(folder, draft) if draft is not None else runs.resume(folder, str(resume))
+        plan_id = runs.submit_file(folder, draft, say=note) if draft is not None else runs.resume(folder, str(resume))
     except Refused as refusal:
         raise SettingError(f"devices would refuse this: {refusal}") from None
 
@@ -113,11 +117,17 @@ def run(folder: Path, draft: Path | None, resume: str | None, as_json: bool) -> 
         if not as_json:
             click.echo(runs.describe(line))
 
+    def show_wait(sentence: str) -> None:
+        click.echo(f"waiting  {sentence}", err=as_json)
+
     try:
         with _interrupted_by_sigterm():
             if not as_json:
                 click.echo(f"plan {plan_id}")
-            outcome = runs.wait(folder, plan_id, on_round=show, first=first)
+            outcome = runs.wait(folder, plan_id, on_round=show, on_wait=show_wait, first=first)
+    except BrokenPipeError:
+        runs.stop(folder, plan_id)
+        raise
     except KeyboardInterrupt:
         runs.stop(folder, plan_id)
         click.echo(f"stopped; `reticent server run {folder} --resume {plan_id}` goes on", err=True)

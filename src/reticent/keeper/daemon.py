@@ -13,10 +13,11 @@ from collections.abc import Callable
 from reticent import spool
 from reticent.actions.examples import pool
 from reticent.actions.pool import Pool
-from reticent.client import join, train
+from reticent.client import LARGEST_POOL, join, train
 from reticent.egress import Outgoing
 from reticent.errors import FormatError, IntegrityError, PolicyViolation, Refused, SettingError, StateError
 from reticent.keeper.outbox import Outbox
+from reticent.keeper.retention import Retention
 from reticent.keeper.state import DeviceState
 from reticent.privacy.noise import SystemNoise
 from reticent.records.canonical import digest
@@ -42,12 +43,21 @@ class Keeper:
         self._outbox = Outbox(
             spool_folder=self._spool, pending=state.folder.pending, ledger=payment.ledger, key=payment.key
         )
+        self._retention = Retention(
+            state.folder,
+            state.vault,
+            retention_days=None if state.terms is None else state.terms.policy.retention_days,
+            now=now,
+        )
         self._outbox.recover()
         spool.sweep_keeper(self._spool)
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Answer until `stopped`. Raises: LedgerError or StateError, when ledger or disk fail; nothing more is sent."""
         while not stopped():
+            gone = self._retention.enforce()
+            if gone:
+                log.info("%d sessions were older than the policy lets them be, and are deleted", gone)
             if not self.answer_waiting():
                 time.sleep(POLL_S)
 
@@ -100,7 +110,7 @@ class Keeper:
         return self._state.terms
 
     def _pool(self) -> Pool:
-        return pool(self._state.vault.sessions())
+        return pool(self._state.vault.sessions(newest=LARGEST_POOL))
 
     def _note_refusal(self, refusal: Exception) -> None:
         """Keep the last refusal where its person can read it; it never leaves the keeper's folder."""

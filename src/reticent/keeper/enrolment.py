@@ -15,7 +15,7 @@ from reticent.actions.action import Session
 from reticent.capture.vault import Vault
 from reticent.capture.vault_key import load_or_create
 from reticent.errors import StateError
-from reticent.keeper.state import DeviceState, accepted_offer, next_policy
+from reticent.keeper.state import DeviceState, accepted_offer, last_consent, next_policy
 from reticent.records.enrolment import EnrolmentRequest, Ticket, sign_enrolment
 from reticent.records.entries import Consent
 from reticent.records.keys import SigningKey
@@ -64,15 +64,34 @@ def accept_ticket(state: DeviceState, ticket: Ticket) -> Policy:
     Raises: PolicyViolation, SignatureError; what was in force stays in force then.
     """
     policy = accept_policy(state, ticket.policy, fresh_yes=True)
-    connection = {"version": 1, "address": ticket.address, "ca_certificate": ticket.ca_certificate}
-    replace_file(state.folder.connection, json.dumps(connection).encode())
+    replace_file(state.folder.connection, _connection(ticket))
     return policy
+
+
+def is_accepted(state: DeviceState, ticket: Ticket) -> bool:
+    """Whether this very ticket's terms are in force and the courier knows where to connect: nothing is left to do."""
+    try:
+        known = state.folder.connection.read_bytes()
+    except FileNotFoundError:
+        return False
+    return is_in_force(state, ticket.policy) and known == _connection(ticket)
+
+
+def is_in_force(state: DeviceState, offer: PolicyOffer) -> bool:
+    """Whether these are the terms that the ledger's last consent names."""
+    last = last_consent(state.payment.ledger.entries)
+    return last is not None and (last.policy_hash, last.operator_key) == (offer.hash, offer.operator.hex)
+
+
+def _connection(ticket: Ticket) -> bytes:
+    return json.dumps({"version": 1, "address": ticket.address, "ca_certificate": ticket.ca_certificate}).encode()
 
 
 def accept_policy(state: DeviceState, offer: PolicyOffer, *, fresh_yes: bool) -> Policy:
     """Put terms in force: stricter ones at once, looser ones with a fresh yes (and the council's, where set).
 
     The ledger's consent entry decides: killed before it, the old terms stand; killed after it, the next start ends the change.
+    Terms that are in force already are left as they are: no second consent is written.
     """
     accepted = None
     if state.terms is not None:
@@ -80,6 +99,8 @@ def accept_policy(state: DeviceState, offer: PolicyOffer, *, fresh_yes: bool) ->
             state.folder, policy_hash=state.terms.policy_hash, operator_key=state.terms.operator.hex
         )
     policy = check_acceptance(offer, accepted=accepted, fresh_yes=fresh_yes)
+    if is_in_force(state, offer):
+        return policy
     replace_file(next_policy(state.folder), offer.to_bytes())
     state.payment.ledger.append(
         Consent(policy_hash=offer.hash, operator_key=offer.operator.hex, receipt_key=policy.receipt_key)

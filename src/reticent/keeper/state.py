@@ -10,6 +10,7 @@ from reticent.capture.vault_key import load_key
 from reticent.egress import Payment
 from reticent.errors import IntegrityError, StateError
 from reticent.records.entries import Consent, Entry
+from reticent.records.files import naming
 from reticent.records.keys import PublicKey, SigningKey
 from reticent.records.layout import DeviceFolder
 from reticent.records.ledger import Ledger
@@ -49,8 +50,12 @@ def opened(root: Path) -> Iterator[DeviceState]:
     folder = existing(root)
     key = SigningKey.load(folder.device_key)
     with contextlib.ExitStack() as stack:
-        ledger = stack.enter_context(Ledger.open(folder.ledger, key))
-        vault = stack.enter_context(Vault.open(folder.vault, key=load_key(folder.vault_key)))
+        with naming(folder.ledger):
+            ledger = stack.enter_context(Ledger.open(folder.ledger, key))
+        with naming(folder.vault_key):
+            vault_key = load_key(folder.vault_key)
+        with naming(folder.vault):
+            vault = stack.enter_context(Vault.open(folder.vault, key=vault_key))
         terms = accepted_terms(folder, ledger.entries)
         yield DeviceState(folder=folder, payment=Payment(ledger=ledger, key=key), terms=terms, vault=vault)
 
@@ -60,7 +65,7 @@ def accepted_terms(folder: DeviceFolder, entries: tuple[Entry, ...]) -> Terms | 
 
     Raises: IntegrityError, if the policy file is not the one that was accepted.
     """
-    consent = next((entry.body for entry in reversed(entries) if isinstance(entry.body, Consent)), None)
+    consent = last_consent(entries)
     if consent is None:
         return None
     offer = accepted_offer(folder, policy_hash=consent.policy_hash, operator_key=consent.operator_key)
@@ -69,19 +74,25 @@ def accepted_terms(folder: DeviceFolder, entries: tuple[Entry, ...]) -> Terms | 
     return Terms(policy=policy, policy_hash=offer.policy.id, operator=operator)
 
 
+def last_consent(entries: tuple[Entry, ...]) -> Consent | None:
+    """What its person said yes to last."""
+    return next((entry.body for entry in reversed(entries) if isinstance(entry.body, Consent)), None)
+
+
 def accepted_offer(folder: DeviceFolder, *, policy_hash: str, operator_key: str) -> PolicyOffer:
     """The policy file with this hash and signer; finishes an acceptance that was cut off between ledger and rename.
 
     Raises: IntegrityError, if the file is not the one that was accepted.
     """
     for path in (folder.policy, next_policy(folder)):
-        if path.exists() and path.stat().st_size <= LIMIT_BYTES:
-            offer = PolicyOffer.from_bytes(path.read_bytes())
+        if path.is_file() and path.stat().st_size <= LIMIT_BYTES:
+            with naming(path):
+                offer = PolicyOffer.from_bytes(path.read_bytes())
             if (offer.hash, offer.operator.hex) == (policy_hash, operator_key):
                 if path != folder.policy:
                     path.replace(folder.policy)
                 return offer
-    raise IntegrityError("the policy file is not the one that was accepted; nothing was sent")
+    raise IntegrityError(f"{folder.policy} is not the policy that was accepted; nothing was sent")
 
 
 def next_policy(folder: DeviceFolder) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reticent.errors import StateError
+from reticent.keeper.retention import deleted_by_age, note_file
 from reticent.keeper.state import accepted_terms, existing
 from reticent.privacy.guarantees import guarantees
 from reticent.records.entries import Charge, Genesis, Released
@@ -28,6 +29,8 @@ class Status:
     delta: float | None
     epsilon: dict[str, float] | None
     epsilon_limit: dict[str, float] | None
+    retention_days: int | None
+    deleted_by_age: int
     last_refusal: str | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -42,6 +45,7 @@ class Status:
             f"epsilon ({unit})": f"{value:.3g} of {(self.epsilon_limit or {})[unit]:.3g} at delta {self.delta:g}"
             for unit, value in (self.epsilon or {}).items()
         }
+        stay = "no policy says how long" if self.retention_days is None else f"{self.retention_days} days"
         return (
             ("device", self.device),
             ("running", "yes" if self.running else "no"),
@@ -50,6 +54,7 @@ class Status:
             ("rounds", f"{self.charged_rounds} charged, {self.released_rounds} released"),
             ("bytes sent", f"{self.bytes_sent:,}"),
             *spent.items(),
+            ("captures stay", f"{stay}; {self.deleted_by_age} sessions were deleted by age"),
             ("last refusal", self.last_refusal or "none"),
         )
 
@@ -87,6 +92,8 @@ def read_status(root: Path) -> Status:
         delta=None if terms is None else terms.policy.delta,
         epsilon=epsilon,
         epsilon_limit=limit,
+        retention_days=None if terms is None else terms.policy.retention_days,
+        deleted_by_age=deleted_by_age(note_file(folder)),
         last_refusal=_last_refusal(folder),
     )
 

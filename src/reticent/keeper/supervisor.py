@@ -3,7 +3,7 @@
 The courier confines itself first and says which wall stands, so that the keeper can record it with every charge.
 """
 
-import ctypes
+import contextlib
 import json
 import os
 import signal
@@ -17,10 +17,10 @@ from typing import IO
 
 from reticent.errors import StateError, printable
 from reticent.keeper.state import existing
+from reticent.walls.parent import end_with_parent
 
 STOP_TIMEOUT_S = 15
 POLL_S = 0.1
-PR_SET_PDEATHSIG = 1
 
 
 def stop_flag() -> Callable[[], bool]:
@@ -79,19 +79,13 @@ def _start(children: list[subprocess.Popen[str]], module: str, *arguments: str) 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,  # a terminal would be a way out: TIOCSTI types into it
         start_new_session=True,
-        preexec_fn=_end_with_parent,
+        preexec_fn=end_with_parent(signal.SIGKILL),
         text=True,
         errors="replace",
     )
     children.append(child)
     threading.Thread(target=_pass_on, args=(child.stderr,), daemon=True).start()
     return child
-
-
-def _end_with_parent() -> None:
-    """On Linux the kernel ends this process when its supervisor is killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _ready(child: subprocess.Popen[str], name: str) -> dict[str, dict[str, str]]:
@@ -109,7 +103,8 @@ def _ready(child: subprocess.Popen[str], name: str) -> dict[str, dict[str, str]]
 
 def _pass_on(output: IO[str]) -> None:
     for line in output:
-        sys.stderr.write(printable(line.rstrip("\n")) + "\n")
+        with contextlib.suppress(OSError):  # whoever listened has gone; a daemon must not stop for want of a reader
+            sys.stderr.write(printable(line.rstrip("\n")) + "\n")
 
 
 def _end(children: list[subprocess.Popen[str]]) -> None:

@@ -1,10 +1,23 @@
 """How a file is opened that somebody may have swapped: regular files only, never through a link, never waiting."""
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
-from reticent.errors import FormatError, StateError
+from reticent.errors import FormatError, IntegrityError, StateError
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Whatever is wrong with what is read inside is told with the file's name before it."""
+    try:
+        yield
+    except (FormatError, IntegrityError) as error:
+        if str(path) in str(error):
+            raise
+        raise type(error)(f"{path}: {error}") from None
 
 
 def open_regular(path: Path, *, what: str, writable: bool = False) -> int:

@@ -12,6 +12,9 @@ from reticent.records.signed import Signed, sign
 LARGEST_MODEL = 1 << 24
 """Trainable parameters: a payload of 64 MiB."""
 
+LARGEST_STEPS = 1_000_000
+"""Of one round, and the largest divisor of a step."""
+
 
 class LocalTraining(Record):
     """The example-level layer: DP-SGD on the device.
@@ -24,8 +27,8 @@ class LocalTraining(Record):
     TITLE: ClassVar[str] = "plan's training"
 
     sampling_rate: Rate
-    expected_batch: Annotated[int, Field(ge=1, le=1_000_000)]
-    steps: Annotated[int, Field(ge=1, le=1_000_000)]
+    expected_batch: Annotated[int, Field(ge=1, le=LARGEST_STEPS)]
+    steps: Annotated[int, Field(ge=1, le=LARGEST_STEPS)]
     learning_rate: Positive
     clip_norm: Positive
     noise_multiplier: Noise

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, St
 from reticent.errors import FormatError, NewerFormatError, SettingError
 from reticent.records.canonical import LIMIT_BYTES, canonical, parse_canonical
 from reticent.records.keys import PublicKey
+from reticent.records.wording import complaint
 
 LARGEST_INTEGER = 2**53 - 1
 """The largest integer that canonical JSON carries exactly."""
@@ -62,7 +63,7 @@ class Record(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise SettingError(f"a {self.TITLE} can't have {_complaint(error)}; nothing was written") from None
+            raise SettingError(f"in this {self.TITLE}, {complaint(error)}; nothing was written") from None
 
     # pydantic calls an own __init__ for nested records too, with JSON already turned into Python, unless told that this
     # one adds nothing; tests/records/test_record.py fails first when that name moves.
@@ -115,19 +116,10 @@ def _read(cls: type[R], value: JsonValue, validate: Callable[[], R]) -> R:
     try:
         record = validate()
     except ValidationError as error:
-        raise FormatError(f"these bytes are not a {cls.TITLE}: {_complaint(error)}; nothing was read") from None
+        raise FormatError(f"these bytes are not a {cls.TITLE}: {complaint(error)}; nothing was read") from None
     except SettingError as error:
         raise FormatError(f"these bytes are not a {cls.TITLE}: {error}") from None
     if record.to_value() != value:
         # A default that was left out: two encodings of one record would have two hashes.
         raise FormatError(f"these bytes are not a {cls.TITLE}: a field is missing; nothing was read")
     return record
-
-
-def _complaint(error: ValidationError) -> str:
-    """Name the first wrong field. Never shows the value, and shows a hostile field name shortened and escaped."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "these values together"
-    if not where.isascii() or not where.isprintable() or len(where) > 60:
-        where = ascii(where)[:60]
-    return f"{where}: {first['msg'][:200].rstrip('.')}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from reticent.aggregate.directory import Device, add_device, read_directory
 from reticent.errors import StateError
 from reticent.records.enrolment import Ticket, read_enrolment, sign_ticket
+from reticent.records.files import naming
 from reticent.records.keys import SigningKey
 from reticent.server import flower, policies
 from reticent.server.documents import read_signed
@@ -23,8 +24,9 @@ def enroll(root: Path, request_file: Path, *, out: Path | None = None) -> tuple[
     node key is enrolled already, no policy is signed, the server isn't running or `out` exists; nobody is enrolled.
     """
     paths, settings = open_folder(root)
-    request = read_enrolment(read_signed(request_file, what="a device's enrolment request"))
-    public_key = flower.node_public_key(request.node_key)
+    with naming(request_file):
+        request = read_enrolment(read_signed(request_file, what="a device's enrolment request"))
+        public_key = flower.node_public_key(request.node_key)
     offer, _ = policies.current(paths)
     if not is_served(paths):
         raise StateError(f"the server isn't running; start `reticent server serve {paths.root}` and enrol again")

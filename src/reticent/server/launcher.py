@@ -1,13 +1,12 @@
 """How a child process of the server starts and ends: clean environment, own process group, one log file, no orphans."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +14,9 @@ import psutil
 
 from reticent.errors import StateError
 from reticent.server.settings import ServerPaths
+from reticent.walls.parent import end_with_parent
 
 _LOG_LIMIT_BYTES = 20 * 1024 * 1024
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class Child:
                 cwd="/",
                 umask=0o077,
                 start_new_session=True,
-                preexec_fn=_dies_with_parent(),
+                preexec_fn=end_with_parent(signal.SIGKILL),
             )
 
     @property
@@ -124,21 +123,6 @@ def group_members(group: int) -> tuple[int, ...]:
             if os.getpgid(pid) == group and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
                 members.append(pid)
     return tuple(members)
-
-
-def _dies_with_parent() -> Callable[[], None] | None:
-    """On Linux the kernel ends the child when this process dies, kill -9 included."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    parent = os.getpid()
-
-    def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died in between
-            os._exit(1)
-
-    return ask
 
 
 def _rotate(log: Path) -> None:

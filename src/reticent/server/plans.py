@@ -1,5 +1,6 @@
 """A plan: a YAML file becomes a signed request that devices check against the policy they accepted."""
 
+import math
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -79,4 +80,26 @@ def complete(draft: PlanDraft, *, now: int) -> Plan:
         rounds=draft.rounds,
         issued_at=now,
         expires_at=now + max(1, round(draft.lifetime_days * DAY_S)),
+    )
+
+
+def noise_in_average(plan: Plan, *, devices: int) -> float:
+    """How long the noise in the average of so many devices' releases is, measured in longest updates.
+
+    Mode `local`: each device adds the whole noise, of length noise_multiplier * clip_norm * sqrt(P); the average divides it
+    by the root of their number. Beyond 1 the noise is what moves the model.
+    """
+    return float(plan.release.noise_multiplier * (plan.parameters / devices) ** 0.5)
+
+
+def outlook(plan: Plan, *, enrolled: int) -> str | None:
+    """One sentence for the operator where noise will drown what a round can learn, at best; None where it won't."""
+    devices = max(plan.min_cohort, enrolled)
+    times = noise_in_average(plan, devices=devices)
+    if times <= 1:
+        return None
+    needed = math.ceil(plan.release.noise_multiplier**2 * plan.parameters)
+    return (
+        f"with {devices} devices the noise in a round's average is {times:,.1f} times as long as the longest update, so what they "
+        f"teach drowns in it; in mode local these settings want {needed:,} devices (docs/what-to-expect.md)"
     )

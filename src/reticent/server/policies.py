@@ -5,9 +5,12 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from reticent.errors import FormatError, NewerFormatError, SettingError, StateError
+from reticent.model import catalogue
 from reticent.privacy.accountants import epsilon
 from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit
+from reticent.records.files import naming
 from reticent.records.keys import Domain, PublicKey, SigningKey
+from reticent.records.plan import LARGEST_STEPS
 from reticent.records.policy import Approval, Policy, PolicyOffer, read_policy, sign_policy
 from reticent.records.signed import LIMIT_BYTES
 from reticent.server.documents import read_signed, read_yaml
@@ -39,18 +42,20 @@ def publish(paths: ServerPaths, draft: Path, *, council: Path | None) -> tuple[P
     """Sign a draft and put it in force as policy.json; tickets carry it from now on.
 
     council: a file with the works council's signed approval of exactly this policy.
-    Raises: what `read_draft` does; SignatureError or SettingError for an approval that doesn't fit. The old policy
-    stays then.
+    Raises: what `read_draft` does; SettingError for terms under which every plan would be refused; SignatureError or
+    SettingError for an approval that doesn't fit. The old policy stays then.
     """
     policy = read_draft(draft, receipt_key=SigningKey.load(paths.receipt_key).public)
+    _check_usable(policy, draft)
     signed = sign_policy(policy, SigningKey.load(paths.operator_key))
     approval = None
     if council is not None:
         if policy.council_key is None:
             raise SettingError("an approval was given, but the policy names no council_key; nothing was signed")
         approval = read_signed(council, what="a council's approval")
-        approval.check(Domain.COUNCIL, PublicKey(policy.council_key))
-        approved = Approval.from_bytes(approval.body, limit_bytes=LIMIT_BYTES)
+        with naming(council):
+            approval.check(Domain.COUNCIL, PublicKey(policy.council_key))
+            approved = Approval.from_bytes(approval.body, limit_bytes=LIMIT_BYTES)
         if (approved.policy_hash, approved.operator_key) != (signed.id, signed.key):
             raise SettingError(
                 f"the council approved policy {approved.policy_hash[:16]} of operator {approved.operator_key[:16]}, "
@@ -61,6 +66,37 @@ def publish(paths: ServerPaths, draft: Path, *, council: Path | None) -> tuple[P
     return offer, policy
 
 
+def _check_usable(policy: Policy, draft: Path) -> None:
+    """Refuse terms under which no device could ever take part.
+
+    Raises: SettingError.
+    """
+    if not set(policy.models) & set(catalogue.names()):
+        why = f"models names none that devices know; they know {', '.join(catalogue.names())}"
+    elif Mode.LOCAL not in policy.modes:
+        why = "modes allows secure alone, which devices refuse until secure aggregation exists; local is needed"
+    elif max(policy.expected_batch, policy.steps) > LARGEST_STEPS:
+        why = f"expected_batch and steps are exact, and no plan can have more than {LARGEST_STEPS:,} of either"
+    else:
+        return
+    raise SettingError(f"{draft}: every device would refuse every plan under these terms: {why}; nothing was signed")
+
+
+def warnings(policy: Policy) -> tuple[str, ...]:
+    """What an operator may not have meant: terms that can be signed, and what devices will refuse of them."""
+    found = []
+    unknown = [name for name in policy.models if name not in catalogue.names()]
+    if unknown:
+        found.append(f"devices of this release don't know {', '.join(unknown)} and refuse every plan that names it")
+    if Mode.SECURE in policy.modes:
+        found.append("devices refuse every plan of mode secure until secure aggregation exists")
+    if policy.min_cohort == 1:
+        found.append(
+            "min_cohort 1 lets a round be one device's alone, and the model then hides it no better than its reply"
+        )
+    return tuple(found)
+
+
 def current(paths: ServerPaths) -> tuple[PolicyOffer, Policy]:
     """The policy in force. Raises StateError if none was signed yet."""
     try:
@@ -69,8 +105,9 @@ def current(paths: ServerPaths) -> tuple[PolicyOffer, Policy]:
         raise StateError(
             f"no policy is signed yet; `reticent server policy {paths.root} {paths.policy_draft}` does it"
         ) from None
-    offer = PolicyOffer.from_bytes(data, limit_bytes=2 * LIMIT_BYTES)
-    return offer, read_policy(offer.policy, SigningKey.load(paths.operator_key).public)
+    with naming(paths.policy):
+        offer = PolicyOffer.from_bytes(data, limit_bytes=2 * LIMIT_BYTES)
+        return offer, read_policy(offer.policy, SigningKey.load(paths.operator_key).public)
 
 
 def summary(offer: PolicyOffer, policy: Policy) -> str:
@@ -97,6 +134,7 @@ def summary(offer: PolicyOffer, policy: Policy) -> str:
             f"at least {policy.min_cohort} devices; one that uses all of this costs a person epsilon {spent:.2f}",
             f"keeps    captures for {policy.retention_days} days, on the device",
             f"council  {council}",
+            *(f"warning  {sentence}" for sentence in warnings(policy)),
         )
     )
 

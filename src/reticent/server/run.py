@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from reticent.aggregate.directory import read_directory
 from reticent.errors import FormatError, InputError, StateError
 from reticent.model import catalogue
 from reticent.records.budget import check_budget
+from reticent.records.files import naming
 from reticent.records.keys import SigningKey
 from reticent.records.plan import Plan, read_plan, sign_plan
 from reticent.records.policy import check_plan
@@ -27,6 +29,7 @@ BUNDLE = Path(__file__).parent / "bundle"
 _POLL_S = 0.2
 _LET_GO_S = 30.0
 _OUTAGE_S = 120.0  # the SuperLink may be away so long before waiting for a run gives up
+_CALM_S = 30.0  # between two sentences on whom a run waits for
 _JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 
 
@@ -62,9 +65,16 @@ class Outcome:
         return f"{self.rounds_applied} of {self.rounds} rounds were applied: {self.reason}"
 
 
-def submit(root: Path, plan: Plan, *, now: Callable[[], float] = time.time) -> str:
+def submit(
+    root: Path,
+    plan: Plan,
+    *,
+    now: Callable[[], float] = time.time,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> str:
     """Sign a plan and start its rounds; its plan id. Devices check the plan again; this only tells at once.
 
+    say: hears, before anything begins, where noise will drown what the enrolled devices teach.
     Raises: Refused where devices would refuse it, its rounds beyond a lifetime budget included; StateError where the server isn't running. Nothing was asked.
     """
     paths, _ = open_folder(root)
@@ -73,12 +83,15 @@ def submit(root: Path, plan: Plan, *, now: Callable[[], float] = time.time) -> s
     check_plan(plan, policy, round=plan.rounds - 1, now=int(now()))
     check_budget((), plan.events() * plan.rounds, policy)
     _check_served(paths)
+    drowned = plans.outlook(plan, enrolled=len(read_directory(paths.devices)))
+    if drowned is not None:
+        say(drowned)
     return _hand_over(paths, sign_plan(plan, SigningKey.load(paths.operator_key)))
 
 
-def submit_file(root: Path, draft: Path, *, now: Callable[[], float] = time.time) -> str:
+def submit_file(root: Path, draft: Path, *, say: Callable[[str], None], now: Callable[[], float] = time.time) -> str:
     """Like `submit`, from the YAML file that an operator writes."""
-    return submit(root, plans.complete(plans.read_draft(draft), now=int(now())), now=now)
+    return submit(root, plans.complete(plans.read_draft(draft), now=int(now())), now=now, say=say)
 
 
 def submit_signed(root: Path, signed: Signed) -> str:
@@ -111,16 +124,23 @@ def stop(root: Path, plan_id: str) -> None:
 
 
 def wait(
-    root: Path, plan_id: str, *, on_round: Callable[[Mapping[str, Any]], None] = lambda line: None, first: int = 0
+    root: Path,
+    plan_id: str,
+    *,
+    on_round: Callable[[Mapping[str, Any]], None] = lambda line: None,
+    on_wait: Callable[[str], None] = lambda sentence: None,
+    first: int = 0,
 ) -> Outcome:
     """Until the run has ended. `on_round` gets every line of rounds.jsonl from line `first` on, as it appears.
 
+    on_wait: hears whom the run waits for while too few devices are connected: at once, then every half minute.
     Raises: StateError if the SuperLink stays away for two minutes; the run may still be going on then.
     """
     paths, _ = open_folder(root)
     folder, plan = _known(paths, plan_id)
     run_id = _flower_run(folder)
     seen, reason, away_since = first, None, None
+    pace = _CalmVoice(on_wait)
     follower: Child | None = None
     try:
         while True:
@@ -134,6 +154,7 @@ def wait(
             for line in lines[seen:]:
                 on_round(line)
             seen = max(seen, len(lines))
+            pace.say(_waiting(folder), now=time.monotonic())
             if ended:
                 try:
                     state = flower.run_state(paths, run_id)
@@ -242,8 +263,10 @@ def _end(paths: ServerPaths, folder: Path) -> None:
 
 
 def _flower_run(folder: Path) -> int:
-    data = read_capped(folder / "submission.json", limit_bytes=LIMIT_BYTES)
-    return int(Submission.from_bytes(data, limit_bytes=LIMIT_BYTES).flower_run)
+    path = folder / "submission.json"
+    data = read_capped(path, limit_bytes=LIMIT_BYTES)
+    with naming(path):
+        return int(Submission.from_bytes(data, limit_bytes=LIMIT_BYTES).flower_run)
 
 
 def _known(paths: ServerPaths, plan_id: str) -> tuple[Path, Plan]:
@@ -251,12 +274,14 @@ def _known(paths: ServerPaths, plan_id: str) -> tuple[Path, Plan]:
     try:
         if len(plan_id) != 64 or not set(plan_id) <= set("0123456789abcdef"):
             raise FileNotFoundError
-        signed = Signed.from_bytes(read_capped(folder / "plan.json", limit_bytes=LIMIT_BYTES))
+        data = read_capped(folder / "plan.json", limit_bytes=LIMIT_BYTES)
     except FileNotFoundError:
         raise StateError(f"no run has plan id {plan_id[:80]!r}; `reticent server status` lists them") from None
-    if signed.id != plan_id:
-        raise FormatError(f"{folder / 'plan.json'} is not the plan of its folder")
-    return folder, read_plan(signed, SigningKey.load(paths.operator_key).public)
+    with naming(folder / "plan.json"):
+        signed = Signed.from_bytes(data)
+        if signed.id != plan_id:
+            raise FormatError("it is not the plan of its folder; nothing was asked of any device")
+        return folder, read_plan(signed, SigningKey.load(paths.operator_key).public)
 
 
 def _check_served(paths: ServerPaths) -> None:
@@ -266,6 +291,30 @@ def _check_served(paths: ServerPaths) -> None:
         )
 
 
+class _CalmVoice:
+    """Says a sentence when there is one to say, then no more often than every `_CALM_S` seconds until there is none."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._due: float | None = None
+
+    def say(self, sentence: str | None, *, now: float) -> None:
+        if sentence is None:
+            self._due = None
+        elif self._due is None or now >= self._due:
+            self._say(sentence)
+            self._due = now + _CALM_S
+
+
+def _waiting(folder: Path) -> str | None:
+    """Whom the ServerApp waits for, in its words; None where it doesn't."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        told = json.loads((folder / "status.json").read_bytes())
+        if told.get("status") == "waiting" and isinstance(told.get("reason"), str):
+            return str(told["reason"])
+    return None
+
+
 def _reason(folder: Path, state: flower.FlowerRun) -> str | None:
     """Why a run ended: in the ServerApp's words where it had the time to write them, else in Flower's."""
     if state.status == "finished:completed":
@@ -273,9 +322,9 @@ def _reason(folder: Path, state: flower.FlowerRun) -> str | None:
     if state.status == "finished:stopped":
         return "the run was stopped; `--resume` goes on with it"
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        written = json.loads((folder / "status.json").read_bytes()).get("reason")
-        if isinstance(written, str):
-            return written
+        written = json.loads((folder / "status.json").read_bytes())
+        if written.get("status") != "waiting" and isinstance(written.get("reason"), str):
+            return str(written["reason"])
     return " ".join(state.details.split())[:500] or "the run failed; server-app.log in its folder may say why"
 
 

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from reticent.client import Task, answer
+from reticent.client import LARGEST_POOL, Task, answer
 from reticent.learn.train import Learner, Prepared
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import SeededNoise
@@ -59,7 +59,7 @@ class Worker:
     def _prepared(self, person: int) -> Prepared:
         held = self._cache.get(person)
         if held is None:
-            held = self._learner.prepare(self._population.pool(person))
+            held = self._learner.prepare(self._population.pool(person).newest(LARGEST_POOL))
             self._cache.put(person, held)
         return held
 
