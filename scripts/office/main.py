@@ -1,6 +1,7 @@
 """Record an office of scripted people, several at once, each on an own X display, into one recording."""
 
 import argparse
+import fcntl
 import json
 import os
 import shutil
@@ -8,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -79,8 +81,27 @@ class Office:
 
 
 def record(*, people: int, seed: int, sessions: int, at_once: int, folder: Path) -> list[int]:
-    """Record everybody who is not in `folder` yet; the numbers of those whose recording is there."""
-    office = Office(seed=seed, sessions=sessions, folder=folder)
+    """Record everybody who is not in `folder` yet; the numbers of those whose recording is there.
+
+    Raises ValueError for a folder that holds other people, or that another run is recording into.
+    """
+    with alone(folder):
+        return seat_everybody(Office(seed=seed, sessions=sessions, folder=folder), people=people, at_once=at_once)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: another run would sweep away the people of this one."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"another run records into {folder} and goes on; nothing was recorded") from None
+        yield
+
+
+def seat_everybody(office: Office, *, people: int, at_once: int) -> list[int]:
+    """Let them work, `at_once` at a time, until nobody is left."""
     office.sweep()  # after a recording that was killed
     done = [number for number in range(1, people + 1) if office.kept(number)]
     waiting = [number for number in range(1, people + 1) if number not in done]

@@ -1,5 +1,6 @@
 """Scripted people are drawn from a seed, and a recording of them that was killed goes on with who is left."""
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -64,6 +65,14 @@ def test_a_folder_with_other_people_is_refused(tmp_path):
     record(tmp_path, people=1)
     done, seated = record(tmp_path, people=1, seed=2)
     assert "holds another recording; nothing was recorded" in done
+    assert seated == []
+
+
+def test_a_folder_that_another_run_records_into_is_left_alone(tmp_path):
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done, seated = record(tmp_path)
+    assert "another run records into" in done
     assert seated == []
 
 
