@@ -16,7 +16,7 @@ import numpy.typing as npt
 from reticent.actions.pool import Pool
 from reticent.egress import Payment, SealedRelease, SimulatedRelease, Update, seal, simulate
 from reticent.errors import IntegrityError, PolicyViolation, Replayed
-from reticent.learn.train import local_update
+from reticent.learn.train import Learn, local_update
 from reticent.model import catalogue
 from reticent.privacy.noise import SeededNoise, SystemNoise
 from reticent.records.budget import check_budget
@@ -119,10 +119,11 @@ def train(
     pool: Callable[[], Pool],
     noise: SystemNoise,
     now: int,
+    learn: Learn = local_update,
 ) -> SealedRelease:
     """Train on the pool and bring the result through the door.
 
-    weights: float32 little-endian, 4 * P bytes, the very ones that were charged.
+    weights: float32 little-endian, 4 * P bytes, the very ones that were charged. learn: see `answer`.
     Raises: Refused, SignatureError, when the request fits no charge and receipt or the plan has expired. The charge stays.
     """
     plan = read_plan(request.plan, terms.operator)
@@ -136,7 +137,7 @@ def train(
         raise PolicyViolation("the plan has expired; nothing was sent")
     vector = decode_weights(weights, parameters=plan.parameters)
     _accept_receipt(request, payment.ledger)
-    return answer(task, vector, pool, noise, payment=payment)
+    return answer(task, vector, pool, noise, payment=payment, learn=learn)
 
 
 def decode_weights(weights: bytes, *, parameters: int) -> FloatVector:
@@ -160,11 +161,23 @@ def _accept_receipt(request: TrainRequest, ledger: Ledger) -> None:
 
 @overload
 def answer(
-    task: Task, weights: FloatVector, pool: Callable[[], Pool], noise: SystemNoise, *, payment: Payment
+    task: Task,
+    weights: FloatVector,
+    pool: Callable[[], Pool],
+    noise: SystemNoise,
+    *,
+    payment: Payment,
+    learn: Learn = local_update,
 ) -> SealedRelease: ...
 @overload
 def answer(
-    task: Task, weights: FloatVector, pool: Callable[[], Pool], noise: SeededNoise, *, payment: None = None
+    task: Task,
+    weights: FloatVector,
+    pool: Callable[[], Pool],
+    noise: SeededNoise,
+    *,
+    payment: None = None,
+    learn: Learn = local_update,
 ) -> SimulatedRelease: ...
 def answer(
     task: Task,
@@ -173,10 +186,12 @@ def answer(
     noise: SystemNoise | SeededNoise,
     *,
     payment: Payment | None = None,
+    learn: Learn = local_update,
 ) -> SealedRelease | SimulatedRelease:
     """Learn from one pool and release once: sealed on a device that pays, simulated with seeded noise.
 
-    weights: shape (P,), float32. pool: called once, inside the part that can't fail visibly.
+    weights: shape (P,), float32. pool: called once, inside the part that can't fail visibly. learn: `local_update`, or
+    what remembers features and gives the same bits.
     Guarantee: the reply's form and noise do not depend on the pool.
     """
     update = Update(
@@ -184,7 +199,7 @@ def answer(
         plan_id=task.plan_id,
         round=task.round,
         weights_hash=digest(weights.astype("<f4").tobytes()),
-        delta=_learn(task.plan, weights, pool, noise),
+        delta=_learn(task.plan, weights, pool, noise, learn),
     )
     if isinstance(noise, SystemNoise):
         if payment is None:
@@ -193,14 +208,14 @@ def answer(
     return simulate(update, noise=noise)
 
 
-def _learn(plan: Plan, weights: FloatVector, pool: Callable[[], Pool], noise: SystemNoise | SeededNoise) -> FloatVector:
+def _learn(
+    plan: Plan, weights: FloatVector, pool: Callable[[], Pool], noise: SystemNoise | SeededNoise, learn: Learn
+) -> FloatVector:
     """The local update, shape (P,). Whatever goes wrong in reading the pool or training, it is as if the pool were empty:
     the same noisy steps run, so the example-level guarantee holds for that difference too."""
 
     def update(examples: Pool) -> FloatVector:
-        return local_update(
-            examples, weights, model=plan.model, trainable=plan.trainable, training=plan.training, noise=noise
-        )
+        return learn(examples, weights, model=plan.model, trainable=plan.trainable, training=plan.training, noise=noise)
 
     try:
         return update(pool())
