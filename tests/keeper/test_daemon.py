@@ -11,10 +11,10 @@ from reticent import spool
 from reticent.actions.pool import Pool
 from reticent.client import MOST_UNFINISHED, Task, answer
 from reticent.keeper import enrolment, outbox
-from reticent.keeper.daemon import Keeper
+from reticent.keeper.daemon import REMEMBERED_S, Keeper
 from reticent.keeper.state import DeviceState, accepted_terms, opened
-from reticent.learn.train import Learner
 from reticent.privacy.noise import SeededNoise
+from reticent.recordings import drawn
 from reticent.records.entries import Charge, Released
 from reticent.records.keys import SigningKey
 from reticent.records.messages import Abstain, JoinReply, ReleaseReply
@@ -350,11 +350,30 @@ def test_a_training_that_fails_is_noised_like_one_on_an_empty_pool(
 
     task = Task(plan=plan(), plan_id="0" * 64, round=0)
     weights = np.zeros(P, dtype=np.float32)
-    learner = Learner(task.plan.model, task.plan.trainable)
-    failed = answer(task, weights, lambda: learner.prepare(broken()), SeededNoise(5), learner=learner)
-    empty = answer(task, weights, lambda: learner.prepare(Pool.empty()), SeededNoise(5), learner=learner)
+    failed = answer(task, weights, broken, SeededNoise(5))
+    empty = answer(task, weights, Pool.empty, SeededNoise(5))
     assert failed.values.tobytes() == empty.values.tobytes()
     assert "secret-42" not in caplog.text
+
+
+def test_features_are_remembered_between_rounds_and_forgotten_in_a_pause(
+    tmp_path: Path, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed, clock = organisation.signed(plan()), [float(NOW)]
+    with opened(enrolled(tmp_path / "device", organisation, sessions=drawn.sessions(drawn.name(0)))) as state:
+        bench = Bench(state, organisation)
+        keeper = bench.keeper = Keeper(state, walls={"keeper": "none", "courier": "none"}, now=lambda: clock[0])
+        bench.round(signed)
+        remembered = len(keeper._memory)
+        assert remembered == state.vault.actions() > 0
+        clock[0] += REMEMBERED_S - 1
+        keeper.forget_unused()
+        monkeypatch.setattr("reticent.learn.memory.Learner", None)  # the one at hand serves the next round too
+        bench.round(signed, number=1)
+        assert len(keeper._memory) == remembered
+        clock[0] += REMEMBERED_S
+        keeper.forget_unused()
+        assert len(keeper._memory) == 0
 
 
 @pytest.mark.parametrize("garbage", [b"", b"{}", b"\xff" * 1000, b'{"plan":1}', b"[" * 60_000])

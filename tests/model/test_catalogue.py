@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.resources import files
 
 import pytest
 
@@ -9,26 +10,44 @@ from reticent.errors import SettingError
 from reticent.model import catalogue
 from reticent.model.network import Network
 
-
-def test_names_and_shapes_are_the_networks() -> None:
-    entry = catalogue.entry("office-60k")
-    network = Network()
-    parameters = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
-    buffers = {name: tuple(buffer.shape) for name, buffer in network.named_buffers()}
-    assert {**entry.heads, **entry.trunk} == parameters
-    assert dict(entry.statistics) == buffers
+every_model = pytest.mark.parametrize("name", catalogue.names())
 
 
-def test_the_model_is_as_small_as_its_name_says() -> None:
-    assert 55_000 < catalogue.parameters("office-60k", "all") < 65_000
-    assert 11_000 < catalogue.parameters("office-60k", "heads") < 14_000
+@every_model
+def test_names_and_shapes_are_the_networks(name: str) -> None:
+    widths = catalogue.entry(name).architecture
+    network = Network(widths)
+    parameters = {key: tuple(parameter.shape) for key, parameter in network.named_parameters()}
+    buffers = {key: tuple(buffer.shape) for key, buffer in network.named_buffers()}
+    assert {**widths.heads(), **widths.trunk()} == parameters
+    assert dict(widths.statistics()) == buffers
 
 
-def test_the_vector_is_sorted_by_name_and_heads_come_first() -> None:
-    order = list(catalogue.shapes("office-60k", "all"))
+@pytest.mark.parametrize(
+    ("name", "heads", "whole"),
+    [
+        ("history", 8_294, 25_614),
+        ("office-60k", 12_354, 62_578),
+    ],
+)
+def test_the_family_has_the_sizes_that_its_names_say(name: str, heads: int, whole: int) -> None:
+    assert (catalogue.parameters(name, "heads"), catalogue.parameters(name, "all")) == (heads, whole)
+    assert len(catalogue.names()) == 2
+
+
+@every_model
+def test_the_vector_is_sorted_by_name_and_heads_come_first(name: str) -> None:
+    order = list(catalogue.shapes(name, "all"))
     assert order == sorted(order)
-    heads = list(catalogue.shapes("office-60k", "heads"))
+    heads = list(catalogue.shapes(name, "heads"))
     assert order[: len(heads)] == heads
+
+
+@every_model
+def test_a_model_card_names_the_weights_that_ship(name: str) -> None:
+    card = files("reticent.model").joinpath("data", f"{name}.md").read_text()
+    assert catalogue.entry(name).sha256 in card
+    assert "Apache-2.0" in card
 
 
 def test_check_accepts_the_exact_number_and_nothing_else() -> None:

@@ -6,18 +6,26 @@ import torch
 
 from reticent.actions.pool import Pool
 from reticent.errors import SettingError
+from reticent.model import catalogue
 from reticent.model.fitting import fit
 from reticent.model.network import Network, encode_public, features
 from reticent.model.pools import take
 from tests.model.random_pools import random_pool
 
+MODEL = "history"
 
-def fitted(*, seed: int = 0, whitening: float = 0.25) -> Network:
-    return fit(random_pool(256), Pool.empty(), seed=seed, epochs=2, whitening=whitening)
+
+def fit_to(pool: Pool, near: Pool, *, model: str = MODEL, seed: int = 0, epochs: int = 2, whitening: float) -> Network:
+    widths = catalogue.entry(model).architecture
+    return fit(widths, pool, near, seed=seed, epochs=epochs, whitening=whitening)
+
+
+def fitted(*, model: str = MODEL, seed: int = 0, whitening: float = 0.25) -> Network:
+    return fit_to(random_pool(256), Pool.empty(), model=model, seed=seed, whitening=whitening)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
-    first, again, other = (encode_public(fitted(seed=seed), name="office-60k") for seed in (0, 0, 1))
+    first, again, other = (encode_public(fitted(seed=seed), name=MODEL) for seed in (0, 0, 1))
     assert first == again
     assert first != other
 
@@ -28,9 +36,9 @@ def test_fitting_leaves_torchs_generator_alone() -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("whitening", [0.0, 0.25, 0.5])
-def test_each_group_of_features_has_mean_zero_and_mean_squared_norm_one(whitening: float) -> None:
-    seen = features(fitted(whitening=whitening), random_pool(256))
+@pytest.mark.parametrize(("model", "whitening"), [(MODEL, 0.0), (MODEL, 0.25), (MODEL, 0.5), ("office-60k", 0.25)])
+def test_each_group_of_features_has_mean_zero_and_mean_squared_norm_one(model: str, whitening: float) -> None:
+    seen = features(fitted(model=model, whitening=whitening), random_pool(256))
     for group in (seen.kind, seen.grid.flatten(0, 1), seen.place):
         assert float(group.mean(dim=0).abs().max()) < 1e-3
         assert float(group.square().sum(dim=1).mean()) == pytest.approx(1.0, abs=0.01)
@@ -62,10 +70,10 @@ def test_where_examples_disagree_the_heads_lean_to_those_that_are_near() -> None
         return float((kind.argmax(dim=1) == 9).float().mean())
 
     assert of_kind_nine(fitted()) < 0.2
-    assert of_kind_nine(fit(random_pool(256), near, seed=0, epochs=2, whitening=0.25)) > 0.8
+    assert of_kind_nine(fit_to(random_pool(256), near, whitening=0.25)) > 0.8
 
 
 def test_too_few_examples_are_refused() -> None:
     for pool in (Pool.empty(), random_pool(127)):
         with pytest.raises(SettingError, match="at least 128"):
-            fit(pool, pool, seed=0, epochs=1, whitening=0.25)
+            fit_to(pool, pool, whitening=0.25)

@@ -21,25 +21,31 @@ from reticent.model.tensors import encode
 from tests.model.random_pools import random_pool
 
 MODEL = "office-60k"
+every_model = pytest.mark.parametrize("name", catalogue.names())
 
 
-@given(seed=st.integers(0, 2**32 - 1), trainable=st.sampled_from(["heads", "all"]))
-@settings(max_examples=10, deadline=None)
-def test_a_vector_comes_back_bit_for_bit_whatever_its_numbers(seed: int, trainable: str) -> None:
-    size = catalogue.parameters(MODEL, trainable)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    name=st.sampled_from(catalogue.names()),
+    trainable=st.sampled_from(["heads", "all"]),
+)
+@settings(max_examples=20, deadline=None)
+def test_a_vector_comes_back_bit_for_bit_whatever_its_numbers(seed: int, name: str, trainable: str) -> None:
+    size = catalogue.parameters(name, trainable)
     bits = np.random.default_rng(seed).integers(0, 2**32, size, dtype=np.uint32)  # NaN and infinity among them
-    model = load(MODEL)
+    model = load(name)
     set_vector(model, trainable, bits.view(np.float32))
     np.testing.assert_array_equal(vector(model, trainable).view(np.uint32), bits)
 
 
-def test_the_vector_is_laid_out_as_the_catalogue_says() -> None:
-    model, start = load(MODEL), 0
-    flat = initial(MODEL, "all")
+@every_model
+def test_the_vector_is_laid_out_as_the_catalogue_says(name: str) -> None:
+    model, start = load(name), 0
+    flat = initial(name, "all")
     tensors = dict(model.named_parameters())
-    for name, shape in catalogue.shapes(MODEL, "all").items():
+    for key, shape in catalogue.shapes(name, "all").items():
         size = int(np.prod(shape))
-        np.testing.assert_array_equal(flat[start : start + size].reshape(shape), tensors[name].detach().numpy())
+        np.testing.assert_array_equal(flat[start : start + size].reshape(shape), tensors[key].detach().numpy())
         start += size
     assert start == len(flat)
 
@@ -86,10 +92,16 @@ def test_shipped_weights_with_another_hash_are_refused(monkeypatch: pytest.Monke
         load(MODEL)
 
 
-def test_public_weights_survive_encoding_and_the_bytes_are_always_the_same() -> None:
-    model = load(MODEL)
-    data = encode_public(model, name=MODEL)
-    assert data == encode_public(decode_public(data, name=MODEL), name=MODEL)
+@every_model
+def test_public_weights_survive_encoding_and_the_bytes_are_always_the_same(name: str) -> None:
+    model = load(name)
+    data = encode_public(model, name=name)
+    assert data == encode_public(decode_public(data, name=name), name=name)
+
+
+def test_one_models_weights_are_no_other_models() -> None:
+    with pytest.raises(FormatError, match="names or shapes"):
+        decode_public(encode_public(load("history"), name="history"), name=MODEL)
 
 
 def test_public_weights_of_a_newer_version_or_another_shape_are_refused() -> None:
@@ -110,8 +122,9 @@ def test_logits_have_the_vocabularys_sizes_and_an_empty_pool_gives_none() -> Non
     assert (none.shape, nowhere.shape) == ((0, KINDS), (0, CELLS))
 
 
-def test_an_examples_features_are_the_same_bits_whoever_stands_beside_it() -> None:
-    model, pool = load(MODEL), random_pool(70)
+@every_model
+def test_an_examples_features_are_the_same_bits_whoever_stands_beside_it(name: str) -> None:
+    model, pool = load(name).double(), random_pool(70)
     together = features(model, pool)
     for row in (0, 33, 69):
         alone = features(model, take(pool, np.array([row]), size=1))
@@ -119,8 +132,9 @@ def test_an_examples_features_are_the_same_bits_whoever_stands_beside_it() -> No
             assert torch.equal(getattr(together, group)[row], getattr(alone, group)[0]), group
 
 
-def test_the_label_is_not_seen() -> None:
-    model, pool = load(MODEL), random_pool(8)
+@every_model
+def test_the_label_is_not_seen(name: str) -> None:
+    model, pool = load(name), random_pool(8)
     blind = dataclasses.replace(
         pool, next_kind=pool.next_kind * 0, next_cell=pool.next_cell * 0, next_time=pool.next_time * 0
     )
@@ -133,6 +147,16 @@ def test_a_missing_patch_says_nothing_even_where_its_pixels_do() -> None:
     black = dataclasses.replace(hidden, patches=np.zeros_like(pool.patches))
     assert torch.equal(features(model, hidden).kind, features(model, black).kind)
     assert not torch.equal(features(model, pool).kind, features(model, hidden).kind)
+
+
+def test_the_history_model_sees_no_screen() -> None:
+    model, pool = load("history"), random_pool(8)
+    other = dataclasses.replace(pool, frames=255 - pool.frames, patches=255 - pool.patches, has_patch=~pool.has_patch)
+    for group in ("kind", "grid", "place"):
+        assert torch.equal(getattr(features(model, pool), group), getattr(features(model, other), group))
+        assert not torch.equal(
+            getattr(features(load(MODEL), pool), group), getattr(features(load(MODEL), other), group)
+        )
 
 
 def test_numbers_outside_the_vocabulary_count_as_the_nearest_inside() -> None:
@@ -150,12 +174,13 @@ def test_a_linear_head_can_tell_every_pair_of_last_kinds() -> None:
     assert torch.linalg.matrix_rank(facts) == KINDS * KINDS
 
 
-def test_flat_black_and_white_screens_give_finite_features() -> None:
+@every_model
+def test_flat_black_and_white_screens_give_finite_features(name: str) -> None:
     pool = random_pool(3)
     pool.frames[0], pool.frames[1], pool.frames[2] = 0, 255, np.where(np.arange(64) % 2, 255, 0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        seen = features(load(MODEL), pool)
+        seen = features(load(name), pool)
     assert all(bool(getattr(seen, group).isfinite().all()) for group in ("kind", "grid", "place"))
 
 

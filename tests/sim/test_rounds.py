@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from reticent.aggregate.optimiser import ServerMomentum, ServerState
 from reticent.aggregate.rounds import Course, run_course
 from reticent.client import Task, answer
 from reticent.errors import RoundAborted
-from reticent.learn.train import Learner
 from reticent.model.network import initial
 from reticent.privacy.noise import SeededNoise
 from reticent.records.canonical import digest
@@ -35,13 +35,11 @@ def test_the_weights_are_the_sum_of_what_client_answer_gives_each_person():
     plan = a_plan()
     with InProcessGrid(make_worker(plan), workers=1) as grid:
         weights = played(grid, plan, rounds=1)
-    start, learner = initial(MODEL, "heads"), Learner(MODEL, "heads")
+    start = initial(MODEL, "heads")
     total = np.zeros(PARAMETERS, dtype=np.int64)
     task = Task(plan=plan, plan_id=digest(plan.to_bytes()), round=0)
     for person in cohort(0, people=len(PEOPLE), size=3, seed=7).tolist():
-        prepared = learner.prepare(PEOPLE.pool(person))
-        noise = SeededNoise(_mixed(7, 0, person))
-        total += answer(task, start, lambda prepared=prepared: prepared, noise, learner=learner).values
+        total += answer(task, start, partial(PEOPLE.pool, person), SeededNoise(_mixed(7, 0, person))).values
     np.testing.assert_array_equal(weights, (start + total * plan.release.grid / 3).astype(np.float32))
 
 

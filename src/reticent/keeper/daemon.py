@@ -19,12 +19,14 @@ from reticent.errors import FormatError, IntegrityError, PolicyViolation, Refuse
 from reticent.keeper.outbox import Outbox
 from reticent.keeper.retention import Retention
 from reticent.keeper.state import DeviceState
+from reticent.learn.memory import Memory
 from reticent.privacy.noise import SystemNoise
 from reticent.records.canonical import digest
 from reticent.records.messages import Abstain, JoinRequest, TrainRequest
 from reticent.records.terms import Terms
 
 POLL_S = 0.05
+REMEMBERED_S = 600.0  # features are made from captures: they don't outlive a pause between rounds
 REFUSALS = (Refused, FormatError, SettingError, IntegrityError)
 
 log = logging.getLogger("reticent.keeper")
@@ -38,6 +40,8 @@ class Keeper:
         self._walls = walls
         self._now = now
         self._noise = SystemNoise()
+        self._memory = Memory()
+        self._trained_at = 0.0
         self._spool = state.folder.spool
         payment = state.payment
         self._outbox = Outbox(
@@ -59,6 +63,7 @@ class Keeper:
             if gone:
                 log.info("%d sessions were older than the policy lets them be, and are deleted", gone)
             if not self.answer_waiting():
+                self.forget_unused()
                 time.sleep(POLL_S)
 
     def answer_waiting(self) -> int:
@@ -67,6 +72,11 @@ class Keeper:
         for name in names:
             self.answer(name)
         return len(names)
+
+    def forget_unused(self) -> None:
+        """Drop what was remembered for further rounds, if none came for REMEMBERED_S."""
+        if not 0 <= self._now() - self._trained_at < REMEMBERED_S:  # also where the clock was set
+            self._memory.forget()
 
     def answer(self, name: str) -> None:
         """Answer one request, and remove it from the inbox."""
@@ -102,7 +112,17 @@ class Keeper:
             return join(request, terms=terms, payment=payment, now=now, walls=self._walls)
         if weights is None:
             raise FormatError("a training request without weights; nothing was sent")
-        return train(request, weights, terms=terms, payment=payment, pool=self._pool, noise=self._noise, now=now)
+        self._trained_at = self._now()
+        return train(
+            request,
+            weights,
+            terms=terms,
+            payment=payment,
+            pool=self._pool,
+            noise=self._noise,
+            now=now,
+            learn=self._memory.update,
+        )
 
     def _terms(self) -> Terms:
         if self._state.terms is None:

@@ -62,7 +62,7 @@ def window_gradients(network: Network, pool: Pool) -> Gradients:
 
     def gradients(rows: Ints) -> None:
         seen = inputs(take(pool, rows, size=EXAMPLES_AT_ONCE), dtype=torch.float64)
-        for part in (seen.frames, seen.patches, seen.history):
+        for part in (seen.frames, seen.patches, seen.history, seen.planes):
             part.requires_grad_()  # or Opacus' hooks warn that they fire without an input gradient
         kind, cell = module(seen)
         next_kind, next_cell = _labels(pool, rows)

@@ -8,6 +8,7 @@ docs/adr/0009-example-level-training.md.
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -121,6 +122,16 @@ def local_update(
     """
     learner = Learner(model, trainable)
     return learner.update(learner.unprepared(pool), weights, training=training, noise=noise)
+
+
+class Learn(Protocol):
+    """How a client trains: `local_update`, or something that gives the same bits sooner."""
+
+    def __call__(
+        self, pool: Pool, weights: Floats, *, model: str, trainable: str, training: LocalTraining, noise: NoiseSource
+    ) -> Floats:
+        """See `local_update`."""
+        ...
 
 
 def _step(optimiser: PrivateOptimiser, rows: Ints, gradients: Gradients) -> None:

@@ -14,11 +14,12 @@ from torch.nn.functional import cross_entropy
 from reticent.actions.pool import Ints, Pool
 from reticent.actions.vocabulary import TIME_BUCKETS
 from reticent.errors import SettingError
+from reticent.model.architecture import Architecture
 from reticent.model.heads import summed_loss
 from reticent.model.inputs import Inputs, inputs
 from reticent.model.network import Network, features
 from reticent.model.pools import take, together
-from reticent.model.trunk import HIDDEN, Features, Whitening
+from reticent.model.trunk import Features, Whitening
 
 _TIME_LOSS = 0.1  # predicting when, too, keeps the features rich; that head is thrown away
 _BATCH = 128
@@ -26,19 +27,26 @@ _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 1e-2
 _BLIND = 0.3  # how often an example loses its patch, and how often its screen turns from light to dark
 _RIDGE = 1e-3  # of the largest variance: directions that public data hardly knows are not blown up
-_FIXED_EXAMPLES = 20_000  # for statistics and heads: 900 MB of features
+_FIXED_EXAMPLES = 12_000  # for statistics and heads: 500 MB of features
 _NEAR_SHARE = 0.75
 _GRID_ROWS = 200_000
-_HEAD_STEPS = 300
+_HEAD_STEPS = 200
 _HEAD_DECAY = 1e-4  # a tenth of it fits public people no better and strangers much worse
 
 Report = Callable[[str], None]
 
 
 def fit(
-    pool: Pool, near: Pool, *, seed: int, epochs: int, whitening: float, report: Report = lambda _: None
+    widths: Architecture,
+    pool: Pool,
+    near: Pool,
+    *,
+    seed: int,
+    epochs: int,
+    whitening: float,
+    report: Report = lambda _: None,
 ) -> Network:
-    """The trunk from `pool`; statistics and heads from a mixture, most of it `near`.
+    """A network of these widths: the trunk from `pool`; statistics and heads from a mixture, most of it `near`.
 
     near: the part of the public examples that is most like what people will see; it may be empty. It is part of `pool`, too,
     but counts there like any other: a trunk learns few people by heart, and then serves others badly.
@@ -51,7 +59,7 @@ def fit(
         raise SettingError(f"a fit needs at least {_BATCH} examples; nothing was fitted")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Network()
+        network = Network(widths)
         random = np.random.default_rng(seed)
         _train(network, pool, random=random, epochs=epochs, report=report)
         some = _mixture(pool, near, random=random)
@@ -62,7 +70,8 @@ def fit(
 
 
 def _train(network: Network, pool: Pool, *, random: np.random.Generator, epochs: int, report: Report) -> None:
-    when = nn.Linear(HIDDEN, TIME_BUCKETS)
+    hidden = network.widths.hidden
+    when = nn.Linear(hidden, TIME_BUCKETS)
     parameters = [*network.parameters(), *when.parameters()]
     steps = len(pool) // _BATCH
     optimiser = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
@@ -71,10 +80,10 @@ def _train(network: Network, pool: Pool, *, random: np.random.Generator, epochs:
         order, total = random.permutation(len(pool)), 0.0
         for step in range(steps):
             rows = order[step * _BATCH : (step + 1) * _BATCH]
-            seen = network.trunk(_varied(inputs(take(pool, rows, size=len(rows))), random))
+            seen = network.trunk.raw(_varied(inputs(take(pool, rows, size=len(rows))), random))
             loss = _mean_loss(network, seen, pool, rows)
             loss = loss + _TIME_LOSS * cross_entropy(
-                when(seen.kind[:, :HIDDEN]), torch.from_numpy(pool.next_time[rows])
+                when(seen.kind[:, :hidden]), torch.from_numpy(pool.next_time[rows])
             )
             optimiser.zero_grad()
             torch.autograd.backward(loss)

@@ -4,7 +4,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from reticent.actions.vocabulary import CELLS, KINDS
-from reticent.model.trunk import CELL_FEATURES, KIND_FEATURES, PLACE_FEATURES, Features
+from reticent.model.architecture import Architecture
+from reticent.model.trunk import Features
 
 CELL_LOSS = 0.5  # beside 1 for the next kind
 
@@ -13,14 +14,14 @@ class Heads(nn.Module):
     """Linear in the features, so a per-sample gradient is an outer product.
 
     kind: next kind from all kind features. cell_grid: one weight a cell feature, the same in every cell.
-    cell_place: what the history alone says about each cell, through PLACE_FEATURES numbers, and a bias a cell.
+    cell_place: what the history alone says about each cell, through a few numbers, and a bias a cell.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Architecture) -> None:
         super().__init__()
-        self.kind = nn.Linear(KIND_FEATURES, KINDS)
-        self.cell_grid = nn.Linear(CELL_FEATURES, 1, bias=False)
-        self.cell_place = nn.Linear(PLACE_FEATURES, CELLS)
+        self.kind = nn.Linear(widths.kind_features, KINDS)
+        self.cell_grid = nn.Linear(widths.cell_features, 1, bias=False)
+        self.cell_place = nn.Linear(widths.place, CELLS)
 
     def forward(self, features: Features) -> tuple[Tensor, Tensor]:
         """Returns: logits of the next kind (n, KINDS) and of the next cell (n, CELLS)."""

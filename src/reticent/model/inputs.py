@@ -21,10 +21,6 @@ from reticent.actions.vocabulary import (
     ActionKind,
 )
 
-TOKEN = (KINDS + 1) + (TIME_BUCKETS + 1) + 3  # one past action: kind, time, and x, y and presence of its cell
-PLANES = 7  # where the history lies on the grid of cells
-SPOTS = KINDS + 4 + PLANES - 1  # indicators of a cell which a linear head may use
-FACTS = (KINDS + 1) ** 2 + 3 * (KINDS + 1) + (KINDS + 1) * (TIME_BUCKETS + 1) + 4
 _CONTRAST_FLOOR = 0.05  # an even picture stays even: its noise is not blown up
 _POINTER_KINDS = (ActionKind.CLICK, ActionKind.DOUBLE_CLICK, ActionKind.RIGHT_CLICK, ActionKind.DRAG)
 

@@ -14,12 +14,13 @@ from reticent.actions.pool import Pool
 from reticent.actions.vocabulary import CELLS
 from reticent.errors import FormatError, SettingError
 from reticent.model import catalogue
+from reticent.model.architecture import Architecture
 from reticent.model.checkpoint_file import check_version
 from reticent.model.heads import Heads
 from reticent.model.inputs import Inputs, inputs
 from reticent.model.pools import take
 from reticent.model.tensors import Floats, check_shapes, decode, encode
-from reticent.model.trunk import CELL_FEATURES, KIND_FEATURES, PLACE_FEATURES, Features, Trunk
+from reticent.model.trunk import Features, Trunk
 
 PUBLIC_VERSION = 1
 _EXAMPLES_AT_ONCE = 32
@@ -28,10 +29,11 @@ _EXAMPLES_AT_ONCE = 32
 class Network(nn.Module):
     """A frozen or trainable trunk, and linear heads."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Architecture) -> None:
         super().__init__()
-        self.heads = Heads()
-        self.trunk = Trunk()
+        self.widths = widths
+        self.heads = Heads(widths)
+        self.trunk = Trunk(widths)
 
     def forward(self, seen: Inputs) -> tuple[Tensor, Tensor]:
         """Returns: logits of the next kind (n, KINDS) and of the next cell (n, CELLS)."""
@@ -92,9 +94,9 @@ def features(network: Network, pool: Pool) -> Features:
     dtype = network.heads.kind.weight.dtype
     n = len(pool)
     seen = Features(
-        kind=torch.empty(n, KIND_FEATURES),
-        grid=torch.empty(n, CELLS, CELL_FEATURES),
-        place=torch.empty(n, PLACE_FEATURES),
+        kind=torch.empty(n, network.widths.kind_features),
+        grid=torch.empty(n, CELLS, network.widths.cell_features),
+        place=torch.empty(n, network.widths.place),
     )
     with torch.no_grad():
         for start in range(0, n, _EXAMPLES_AT_ONCE):
@@ -113,11 +115,11 @@ def encode_public(network: Network, *, name: str) -> bytes:
 
 def decode_public(data: bytes, *, name: str) -> Network:
     """Raises FormatError, NewerFormatError for bytes that are not the named model's."""
-    entry = catalogue.entry(name)
+    widths = catalogue.entry(name).architecture
     tensors, metadata = decode(data)
     check_version(metadata, known=PUBLIC_VERSION)
-    check_shapes(tensors, {**entry.heads, **entry.trunk, **entry.statistics})
-    network = Network()
+    check_shapes(tensors, {**widths.heads(), **widths.trunk(), **widths.statistics()})
+    network = Network(widths)
     network.load_state_dict({key: torch.from_numpy(values.copy()) for key, values in tensors.items()})
     network.trunk.requires_grad_(False)
     return network
@@ -126,7 +128,7 @@ def decode_public(data: bytes, *, name: str) -> Network:
 @lru_cache(maxsize=8)
 def _public(name: str) -> Network:
     entry = catalogue.entry(name)
-    data = files("reticent.model").joinpath("data", entry.file).read_bytes()
+    data = files("reticent.model").joinpath("data", catalogue.file(name)).read_bytes()
     if sha256(data).hexdigest() != entry.sha256:
         raise FormatError(
             f"the public weights of {name} in this installation are not the ones it was released with; nothing was loaded"

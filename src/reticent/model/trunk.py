@@ -7,21 +7,15 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from reticent.actions.vocabulary import HISTORY
-from reticent.model.inputs import FACTS, PLANES, SPOTS, TOKEN, Inputs
-
-HIDDEN = 56
-MAP = 32  # learnt features of a cell
-LOOK = 16  # features of the patch
-KIND_FEATURES = 2 * HIDDEN + 2 * MAP + LOOK + 1 + FACTS
-CELL_FEATURES = MAP + SPOTS
-PLACE_FEATURES = 32
+from reticent.model.architecture import PLANES, TOKEN, Architecture
+from reticent.model.inputs import Inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Features:
     """n windows as linear heads see them.
 
-    kind: (n, KIND_FEATURES). grid: (n, CELLS, CELL_FEATURES). place: (n, PLACE_FEATURES).
+    kind: (n, kind_features). grid: (n, CELLS, cell_features). place: (n, place), all as the architecture says.
     """
 
     kind: Tensor
@@ -58,45 +52,70 @@ class Trunk(nn.Module):
     """Screen, patch and history to features. Normalises within an example only, so examples never meet.
 
     The screen is halved twice to the grid of cells; there the history is laid over it (planes, and a bias for each
-    channel from the history's hidden vector), so that a cell's features already know what was done before.
+    channel from the history's hidden vector), so that a cell's features already know what was done before. Without a
+    screen the grid holds the history alone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Architecture) -> None:
         super().__init__()
-        self.screen1 = nn.Conv2d(1, 16, 5, stride=2, padding=2)
-        self.screen1_norm = nn.GroupNorm(4, 16)
-        self.screen2 = nn.Conv2d(16, 24, 3, stride=2, padding=1)
-        self.screen2_norm = nn.GroupNorm(4, 24)
-        self.patch1 = nn.Conv2d(1, 8, 3, stride=2, padding=1)
-        self.patch2 = nn.Conv2d(8, LOOK, 3, stride=2, padding=1)
-        self.history1 = nn.Linear(HISTORY * TOKEN, HIDDEN)
-        self.history2 = nn.Linear(HIDDEN, HIDDEN)
-        self.steer = nn.Linear(HIDDEN, MAP)
-        self.grid1 = nn.Conv2d(24 + PLANES, MAP, 3, padding=1)
-        self.grid1_norm = nn.GroupNorm(4, MAP)
-        self.grid2 = nn.Conv2d(MAP, MAP, 3, padding=2, dilation=2)
-        self.grid2_norm = nn.GroupNorm(4, MAP)
-        self.mix = nn.Linear(HIDDEN + 2 * MAP + LOOK, HIDDEN)
-        self.place = nn.Linear(2 * HIDDEN, PLACE_FEATURES)
-        self.kind_whitening = Whitening(KIND_FEATURES)
-        self.grid_whitening = Whitening(CELL_FEATURES)
-        self.place_whitening = Whitening(PLACE_FEATURES)
+        screen = widths.screen
+        self.sees = screen is not None
+        if screen is not None:
+            self.screen1 = nn.Conv2d(1, screen.first, 5, stride=2, padding=2)
+            self.screen1_norm = nn.GroupNorm(widths.groups, screen.first)
+            self.screen2 = nn.Conv2d(screen.first, screen.second, 3, stride=2, padding=1)
+            self.screen2_norm = nn.GroupNorm(widths.groups, screen.second)
+            self.patch1 = nn.Conv2d(1, screen.patch, 3, stride=2, padding=1)
+            self.patch2 = nn.Conv2d(screen.patch, screen.look, 3, stride=2, padding=1)
+        self.history1 = nn.Linear(HISTORY * TOKEN, widths.hidden)
+        self.history2 = nn.Linear(widths.hidden, widths.hidden)
+        self.steer = nn.Linear(widths.hidden, widths.map)
+        self.grid1 = nn.Conv2d(widths.seen + PLANES, widths.map, 3, padding=1)
+        self.grid1_norm = nn.GroupNorm(widths.groups, widths.map)
+        self.grid2 = nn.Conv2d(widths.map, widths.map, 3, padding=2, dilation=2)
+        self.grid2_norm = nn.GroupNorm(widths.groups, widths.map)
+        self.mix = nn.Linear(widths.mixed, widths.hidden)
+        self.place = nn.Linear(2 * widths.hidden, widths.place)
+        self.kind_whitening = Whitening(widths.kind_features)
+        self.grid_whitening = Whitening(widths.cell_features)
+        self.place_whitening = Whitening(widths.place)
 
     def forward(self, seen: Inputs) -> Features:
-        screen = relu(self.screen1_norm(self.screen1(seen.frames)))
-        screen = relu(self.screen2_norm(self.screen2(screen)))
+        raw = self.raw(seen)
+        return Features(
+            kind=self.kind_whitening(raw.kind),
+            grid=self.grid_whitening(raw.grid),
+            place=self.place_whitening(raw.place),
+        )
+
+    def raw(self, seen: Inputs) -> Features:
+        """Features before whitening; the same wherever whitening is the identity, as it is while a trunk is fitted."""
         hidden = relu(self.history2(relu(self.history1(seen.history))))
-        grid = self.grid1_norm(self.grid1(torch.cat([screen, seen.planes], dim=1)))
+        grid = self.grid1_norm(self.grid1(torch.cat([*self._screen(seen), seen.planes], dim=1)))
         grid = relu(grid + self.steer(hidden)[..., None, None])
         grid = relu(grid + self.grid2_norm(self.grid2(grid)))
-        cells = grid.flatten(2)  # (n, MAP, CELLS)
+        cells = grid.flatten(2)  # (n, map, CELLS)
         overall = cells.mean(dim=2)
         here = torch.einsum("nmc,nc->nm", cells, seen.last)
-        look = relu(self.patch2(relu(self.patch1(seen.patches)))).mean(dim=(2, 3)) * seen.has_patch
-        mixed = relu(self.mix(torch.cat([hidden, overall, here, look], dim=1)))
-        kind = torch.cat([mixed, hidden, overall, here, look, seen.has_patch, seen.facts], dim=1)
+        look = self._look(seen)
+        mixed = relu(self.mix(torch.cat([hidden, overall, here, *look], dim=1)))
+        has_patch = [seen.has_patch] if self.sees else []
+        kind = torch.cat([mixed, hidden, overall, here, *look, *has_patch, seen.facts], dim=1)
         return Features(
-            kind=self.kind_whitening(kind),
-            grid=self.grid_whitening(torch.cat([cells.transpose(1, 2), seen.spots], dim=2)),
-            place=self.place_whitening(self.place(torch.cat([mixed, hidden], dim=1))),
+            kind=kind,
+            grid=torch.cat([cells.transpose(1, 2), seen.spots], dim=2),
+            place=self.place(torch.cat([mixed, hidden], dim=1)),
         )
+
+    def _screen(self, seen: Inputs) -> list[Tensor]:
+        """(n, second, 12, 16), if any."""
+        if not self.sees:
+            return []
+        screen = relu(self.screen1_norm(self.screen1(seen.frames)))
+        return [relu(self.screen2_norm(self.screen2(screen)))]
+
+    def _look(self, seen: Inputs) -> list[Tensor]:
+        """(n, look), if any: zero where there is no patch."""
+        if not self.sees:
+            return []
+        return [relu(self.patch2(relu(self.patch1(seen.patches)))).mean(dim=(2, 3)) * seen.has_patch]

@@ -5,16 +5,16 @@ import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from reticent.client import LARGEST_POOL, Task, answer
+from reticent.actions.pool import Pool
+from reticent.client import Task, answer
 from reticent.learn.train import Learner, Prepared
 from reticent.model.tensors import Floats
-from reticent.privacy.noise import SeededNoise
-from reticent.records.plan import Plan
+from reticent.privacy.noise import NoiseSource, SeededNoise
+from reticent.records.plan import LocalTraining, Plan
 from reticent.sim.population import Population
 
 Longs = npt.NDArray[np.int64]
@@ -52,16 +52,41 @@ class Worker:
         total = np.zeros(self._plan.parameters, dtype=np.int64)
         for person in people:
             noise = SeededNoise(_mixed(self._seed, number, person))
-            release = answer(task, weights, partial(self._prepared, person), noise, learner=self._learner)
-            total += release.values
+            held = self._held(person)
+            total += answer(task, weights, held.examples, noise, learn=held.update).values
         return PartialSum(values=total, released=len(people), peak_rss_mb=peak_rss_mb())
 
-    def _prepared(self, person: int) -> Prepared:
+    def _held(self, person: int) -> "_Person":
         held = self._cache.get(person)
         if held is None:
-            held = self._learner.prepare(self._population.pool(person).newest(LARGEST_POOL))
+            pool = self._population.pool(person)
+            held = _Person(pool=pool, prepared=self._learner.prepare(pool), learner=self._learner)
             self._cache.put(person, held)
         return held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class _Person:
+    """One person's examples, and what the worker's learner prepared of them."""
+
+    pool: Pool
+    prepared: Prepared
+    learner: Learner
+
+    @property
+    def nbytes(self) -> int:
+        return self.pool.nbytes + self.prepared.nbytes
+
+    def examples(self) -> Pool:
+        """What `client.answer` calls, once a round."""
+        return self.pool
+
+    def update(
+        self, pool: Pool, weights: Floats, *, model: str, trainable: str, training: LocalTraining, noise: NoiseSource
+    ) -> Floats:
+        """As `local_update`, to the bit."""
+        prepared = self.prepared if pool is self.pool else self.learner.prepare(pool)
+        return self.learner.update(prepared, weights, training=training, noise=noise)
 
 
 class _Cache:
@@ -70,15 +95,15 @@ class _Cache:
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._bytes = 0
-        self._held: OrderedDict[int, Prepared] = OrderedDict()
+        self._held: OrderedDict[int, _Person] = OrderedDict()
 
-    def get(self, person: int) -> Prepared | None:
+    def get(self, person: int) -> _Person | None:
         held = self._held.get(person)
         if held is not None:
             self._held.move_to_end(person)
         return held
 
-    def put(self, person: int, held: Prepared) -> None:
+    def put(self, person: int, held: _Person) -> None:
         self._held[person] = held
         self._bytes += held.nbytes
         while self._bytes > self._limit_bytes:
