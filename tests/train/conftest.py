@@ -1,3 +1,15 @@
-"""See tests/aggregate/conftest.py."""
+"""Flower is imported as in tests/aggregate; scores are taken on two test people instead of all of a source's."""
+
+import pytest
 
 import tests.aggregate.conftest  # noqa: F401
+from reticent.recordings import source
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Two test people and three public ones, whatever the source."""
+    people = source.split("drawn")
+    small = source.Split(public=people.public[:3], client=people.client, test=people.test[:2])
+    monkeypatch.setattr(source, "split", lambda name: small)
+    return small

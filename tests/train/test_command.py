@@ -1,0 +1,224 @@
+"""`reticent train` as people type it: its files, its words, and what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from reticent.cli import main
+from reticent.model.checkpoint_file import read_weights
+from reticent.train.app import conf_folder
+from tests.train.samples import WORDS
+
+FILES = {
+    "config.yaml",
+    "rounds.jsonl",
+    "results.json",
+    "model.safetensors",
+    "privacy.json",
+    "report.html",
+    "checkpoint",
+}
+FIELDS = {
+    "top1",
+    "top3",
+    "perplexity",
+    "cell_top1",
+    "cell_top3",
+    "baselines",
+    "epsilon",
+    "seconds_per_round",
+    "clients_per_second",
+    "peak_rss_mb",
+    "device",
+    "seed",
+}
+
+
+def train(*words, folder):
+    return main(["train", *WORDS, *words, f"hydra.run.dir={folder}"])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One run for the tests that look at what it left."""
+    from tests.train.conftest import few
+
+    patch = pytest.MonkeyPatch()
+    try:
+        few.__wrapped__(patch)
+        folder = tmp_path_factory.mktemp("run") / "out"
+        assert train("seed=3", folder=folder) == 0
+        yield folder
+    finally:
+        patch.undo()
+
+
+def test_a_run_leaves_every_file_that_the_design_names(finished):
+    assert {path.name for path in finished.iterdir()} >= FILES
+    results = json.loads((finished / "results.json").read_text())
+    assert set(results) >= FIELDS
+    assert results["seed"] == 3
+    assert (results["people"], results["cohort"], results["rounds"]) == (6, 3, 3)
+    assert set(results["baselines"]) == {"majority", "markov1", "markov2", "markov3"}
+    assert results["within_person"]["examples"] > 0
+
+
+def test_the_files_agree_with_each_other(finished):
+    lines = [json.loads(line) for line in (finished / "rounds.jsonl").read_text().splitlines()]
+    results = json.loads((finished / "results.json").read_text())
+    privacy = json.loads((finished / "privacy.json").read_text())
+    assert [(line["round"], line["status"]) for line in lines] == [(-1, "start"), *((n, "applied") for n in range(3))]
+    assert lines[-1]["metrics"]["top1"] == results["top1"]
+    assert lines[0]["metrics"] == results["start"]
+    saved = read_weights(finished / "model.safetensors")
+    assert (saved.model, saved.round, saved.plan_id) == ("history", 3, lines[-1]["plan_id"])
+    assert privacy["rounds_of_one_person"] == 2  # 3 rounds of 3 among 6: nobody is asked three times
+    assert results["epsilon"]["employee"]["server"]["zero_out"] <= 4.0
+    assert "assumed, not run" in privacy["assumptions"][0]
+    assert b"simulated" in (finished / "report.html").read_bytes().lower()
+
+
+def test_the_settings_that_it_kept_are_the_ones_it_ran(finished):
+    kept = yaml.safe_load((finished / "config.yaml").read_text())
+    assert kept["data"] == {"source": "drawn", "people": 6}
+    assert kept["model"] == {"name": "history"}
+    assert kept["engine"]["workers"] == 1
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(finished, few, tmp_path):
+    assert train("seed=3", "engine.workers=2", folder=tmp_path / "same") == 0
+    assert train("seed=4", folder=tmp_path / "other") == 0
+    weights = {
+        name: read_weights(folder / "model.safetensors").weights
+        for name, folder in (("run", finished), ("same", tmp_path / "same"), ("other", tmp_path / "other"))
+    }
+    np.testing.assert_array_equal(weights["run"], weights["same"])
+    assert not np.array_equal(weights["run"], weights["other"])
+
+
+def test_resume_goes_on_after_a_stop_to_the_same_model(finished, few, tmp_path, monkeypatch):
+    from reticent.sim.rounds import SimulatedRound
+
+    folder, play = tmp_path / "stopped", SimulatedRound.__call__
+
+    def until_the_third(self, number, *rest):
+        if number == 2:
+            raise KeyboardInterrupt
+        return play(self, number, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SimulatedRound, "__call__", until_the_third)
+        assert train("seed=3", folder=folder) == 130
+    assert not (folder / "results.json").exists()
+    assert main(["train", f"resume={folder}"]) == 0
+    np.testing.assert_array_equal(
+        read_weights(folder / "model.safetensors").weights, read_weights(finished / "model.safetensors").weights
+    )
+    assert json.loads((folder / "results.json").read_text())["rounds"] == 3
+
+
+def test_resume_of_a_finished_run_trains_nothing_more(finished):
+    before = (finished / "rounds.jsonl").read_bytes()
+    model = (finished / "model.safetensors").read_bytes()
+    patch = pytest.MonkeyPatch()
+    from tests.train.conftest import few
+
+    try:
+        few.__wrapped__(patch)
+        assert main(["train", f"resume={finished}"]) == 0
+    finally:
+        patch.undo()
+    assert (finished / "rounds.jsonl").read_bytes() == before
+    assert (finished / "model.safetensors").read_bytes() == model
+
+
+def test_a_sweep_runs_every_combination(few, tmp_path, capsys):
+    words = ["-m", *WORDS, "server.rounds=1", "privacy.epsilon=2,8", "seed=0,1", f"hydra.sweep.dir={tmp_path}"]
+    assert main(["train", *words]) == 0
+    found = sorted(
+        (round(results["epsilon"]["employee"]["server"]["zero_out"]), results["seed"])
+        for results in (json.loads(path.read_text()) for path in tmp_path.glob("*/results.json"))
+    )
+    assert found == [(2, 0), (2, 1), (8, 0), (8, 1)]
+    assert capsys.readouterr().out.count("this run") == 4
+
+
+def test_the_end_is_a_table_beside_baselines_with_epsilon_by_unit_and_adversary(few, tmp_path, capsys):
+    assert train("server.rounds=1", folder=tmp_path / "out") == 0
+    shown = capsys.readouterr().out
+    for word in ("this run", "public start", "markov3", "employee, server", "employee, solo", "example, server"):
+        assert word in shown
+    assert str(tmp_path / "out" / "report.html") in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    {
+        "a misspelt group": (["dataa=office"], "dataa"),
+        "a misspelt option": (["data=offise"], "offise"),
+        "a misspelt key": (["privacy.epsilonn=4"], "epsilonn"),
+        "a key of no group": (["+learn.stepz=4"], "learn.stepz"),
+        "no such experiment": (["+experiment=none"], "none"),
+        "not an override": (["rubbish"], "rubbish"),
+        "an unknown flag": (["--frobnicate"], "--frobnicate"),
+        "NaN": (["privacy.epsilon=nan"], "privacy.epsilon"),
+        "noise 0": (["privacy.epsilon=null", "privacy.noise_multiplier=0"], "privacy.noise_multiplier"),
+        "delta above 1/n": (["privacy.delta=0.5"], "privacy.delta"),
+        "cohort beyond people": (["server.cohort=1000"], "cohort"),
+        "text for a number": (["learn.steps=many"], "learn.steps"),
+        "a missing value": (["engine=superlink", "server=everybody", "data.people=null"], "engine.folder"),
+        "resume with more": (["resume=x"], "takes no others"),
+    }.values(),
+)
+def test_what_makes_no_sense_is_one_sentence_before_any_work(words, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "out"
+    assert train(*words, folder=folder) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.err.startswith("reticent: ")
+    assert captured.err.count("\n") == 1
+    assert "nothing was trained" in captured.err
+    assert not (folder / "rounds.jsonl").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"data: [", b"- 1", b"a: 1", b"x" * (2 << 20)])
+def test_resume_of_what_is_no_run_is_one_sentence(content, tmp_path, capsys):
+    if content is not None:
+        (tmp_path / "config.yaml").write_bytes(content)
+    assert main(["train", f"resume={tmp_path}"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("reticent: ")
+    assert captured.err.count("\n") == 1
+
+
+def test_another_run_in_a_used_folder_is_refused_and_leaves_it_alone(finished, few, capsys):
+    before = {path: path.read_bytes() for path in finished.iterdir() if path.is_file() and path.suffix != ".log"}
+    assert train("seed=99", folder=finished) == 2
+    assert "other settings" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_the_config_can_be_shown_without_running(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *WORDS, "--cfg", "job"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["server"]["rounds"] == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_shows_groups_and_an_example(capsys):
+    assert main(["train", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "reticent train -m privacy.epsilon=2,4,8 seed=0,1,2" in shown
+    assert "privacy: local_eps8, secure_eps4, secure_eps8" in shown
+
+
+@pytest.mark.parametrize("path", sorted(conf_folder().glob("experiment/*.yaml")), ids=lambda path: path.stem)
+def test_every_experiment_composes_into_settings_that_make_sense(path, capsys):
+    from reticent.train.settings import Settings
+
+    words = ["engine.folder=/srv"] if "superlink" in path.read_text() else []
+    assert main(["train", f"+experiment={path.stem}", *words, "--cfg", "job"]) == 0
+    Settings.of(yaml.safe_load(capsys.readouterr().out))
