@@ -18,10 +18,11 @@ from reticent.privacy.events import Mode
 from reticent.records.canonical import digest
 
 
-def run_plan(organisation: Organisation, initial: Vector) -> ServerState:
+def run_plan(organisation: Organisation, initial: Vector, *, earlier: str = "it had ended before") -> ServerState:
     """Run the plan's rounds, or those that are left, and return the last state.
 
-    initial: shape (P,), float32: the public weights; not looked at where a checkpoint exists.
+    initial: shape (P,), float32: the public weights; not looked at where a checkpoint exists. earlier: why an earlier
+    process that worked on the plan ended; rounds.jsonl says so where rounds are left.
     Guarantee: the checkpoint holds whole rounds only, each of at least `min_cohort` validated releases, one a device.
     Raises: RoundAborted, if a round failed as often as the pace allows, or the plan expired; SettingError for a plan
     that can't be run here; StateError, FormatError or IntegrityError for files that don't hold together. Nothing of
@@ -35,10 +36,13 @@ def run_plan(organisation: Organisation, initial: Vector) -> ServerState:
     journal = Journal(organisation.run_folder / "rounds.jsonl")
     folder = organisation.run_folder / "checkpoint"
     checkpoint = read_checkpoint(folder, plan_id=organisation.plan.id, parameters=terms.parameters)
+    begun = checkpoint is not None
     if checkpoint is None:
         checkpoint = _beginning(organisation, initial)
         write_checkpoint(folder, checkpoint)
     journal.catch_up(checkpoint.line)
+    if begun and checkpoint.round + 1 < terms.rounds:
+        journal.append(_resumed(checkpoint, earlier).to_json())
     organisation.publish(checkpoint.round + 1, checkpoint.state.weights)
     while checkpoint.round + 1 < terms.rounds:
         checkpoint = _round(organisation, checkpoint, journal)
@@ -66,6 +70,17 @@ def _beginning(organisation: Organisation, initial: Vector) -> Checkpoint:
     return Checkpoint(plan_id=line.plan_id, round=-1, state=ServerState.start(initial), line=line.to_json())
 
 
+def _resumed(checkpoint: Checkpoint, earlier: str) -> RoundLine:
+    return RoundLine(
+        plan_id=checkpoint.plan_id,
+        round=checkpoint.round + 1,
+        status=Status.RESUMED,
+        weights_hash=digest(weights_bytes(checkpoint.state.weights)),
+        new_weights_hash=None,
+        reason=earlier,
+    )
+
+
 def _round(organisation: Organisation, before: Checkpoint, journal: Journal) -> Checkpoint:
     """One round, asked again where too few answered."""
     number, pace = before.round + 1, organisation.pace
@@ -91,6 +106,7 @@ def _round(organisation: Organisation, before: Checkpoint, journal: Journal) -> 
             asked=tally.asked,
             joined=tally.joined,
             released=tally.released,
+            stored=tally.stored,
             abstained=tally.abstained,
             dropped=dict(tally.dropped),
             incidents=tally.incidents,
