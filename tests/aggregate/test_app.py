@@ -10,6 +10,7 @@ from flwr.app import Context, Error, RecordDict
 
 from reticent.aggregate import app as served
 from reticent.aggregate.directory import Device, add_device
+from reticent.aggregate.standing import write_submission
 from reticent.errors import IntegrityError, ReticentError, RoundAborted, SettingError, StateError
 from reticent.model import catalogue
 from reticent.model.checkpoint_file import read_weights
@@ -114,7 +115,7 @@ def test_a_bug_is_told_by_its_place_without_what_it_says(server, monkeypatch):
         server.start()
     shown = "".join(traceback.format_exception(raised.value))
     assert "secret" not in shown.replace('raise ValueError("secret")', "")
-    assert server.status["status"] == "failed"
+    assert server.status["status"] == "interrupted"
     assert "aggregate/app.py:" in server.status["reason"]
     assert "ValueError" in server.status["reason"]
     assert "secret" not in server.status["reason"]
@@ -128,7 +129,7 @@ def test_a_stop_from_outside_is_told_and_the_next_start_goes_on(server, monkeypa
         patch.setattr(served, "_scorer", stopped)
         with pytest.raises(SystemExit):
             server.start()
-    assert server.status == {"status": "failed", "reason": "the run was stopped; the same plan goes on where it was"}
+    assert server.status == {"status": "interrupted", "reason": "its process was told to end"}
     server.start()
     assert server.status["status"] == "finished"
 
@@ -141,6 +142,35 @@ def test_a_second_server_app_on_the_same_plan_does_nothing_not_even_to_the_statu
             server.start()
     assert server.status == {"status": "running", "reason": None}
     assert server.grid.sent == []
+
+
+def test_the_journal_tells_why_a_run_had_to_go_on(server):
+    server.devices[0].scripts["train"] = lambda device, genuine, message: Error(5, "")
+    with pytest.raises(RoundAborted):
+        server.start()
+    served._report(server.run_folder, served.RunStatus.RUNNING, None)  # as kill -9 leaves it
+    server.devices[0].scripts["train"] = None
+    server.start()
+    lines = [json.loads(text) for text in (server.run_folder / "rounds.jsonl").read_text().splitlines()]
+    assert [line["status"] for line in lines] == ["start", "aborted", "resumed", "applied"]
+    assert lines[2]["reason"] == "its process was killed, or the machine lost power"
+
+
+@pytest.mark.parametrize(
+    ("flower_run", "stopped", "what"),
+    [("1", True, "the operator stopped"), ("2", False, "another Flower run"), (None, False, "another Flower run")],
+)
+def test_a_flower_run_that_was_stopped_or_replaced_does_nothing_when_flower_starts_it_again(
+    server, monkeypatch, flower_run, stopped, what
+):
+    monkeypatch.setattr(served, "_NAMED_S", 0.0)
+    write_submission(server.run_folder, flower_run=flower_run, stopped=stopped)
+    with pytest.raises(StateError, match=what):
+        server.start()
+    assert server.grid.sent == []
+    write_submission(server.run_folder, flower_run="1")
+    server.start()
+    assert server.status["status"] == "finished"
 
 
 def test_a_plan_that_the_operator_did_not_sign_is_not_run(server):

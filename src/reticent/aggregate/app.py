@@ -1,10 +1,9 @@
 """The ServerApp that Flower starts: the rounds of one plan in one server folder."""
 
-import contextlib
-import fcntl
-import json
-from collections.abc import Callable, Iterator
-from enum import StrEnum
+import os
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from flwr.app import Context
@@ -12,11 +11,12 @@ from flwr.serverapp import Grid, ServerApp
 
 from reticent.actions.examples import pool
 from reticent.aggregate.attempt import Organisation, Waiting
-from reticent.aggregate.durable import write_whole
 from reticent.aggregate.journal import Metrics
 from reticent.aggregate.optimiser import Vector
 from reticent.aggregate.receipts import ReceiptIndex
 from reticent.aggregate.rounds import run_plan
+from reticent.aggregate.standing import ENDS_WITH_PARENT, RunStatus, held, how_it_ended, read_submission
+from reticent.aggregate.standing import write_report as _report
 from reticent.errors import IntegrityError, ReticentError, RoundAborted, SettingError, StateError
 from reticent.evaluate.metrics import Scorer
 from reticent.model import catalogue
@@ -35,14 +35,8 @@ TEST_DATA = "office"
 app = ServerApp()
 
 
-class RunStatus(StrEnum):
-    """What status.json says."""
-
-    RUNNING = "running"
-    WAITING = "waiting"  # running, but too few devices are connected; the reason says who is away
-    FINISHED = "finished"
-    ABORTED = "aborted"  # too few valid answers, or the plan expired; the same plan may be started again
-    FAILED = "failed"
+_FAREWELL_S = 3.0  # Flower asks a ServerApp without a SuperExec to end; so long it may take
+_NAMED_S = 60.0  # Flower names a run before the submission can: so long that may take
 
 
 @app.main()
@@ -53,7 +47,11 @@ def main(grid: Grid, context: Context) -> None:
         raise SettingError("the run-config must name a server-folder; nothing was sent")
     if not isinstance(plan_id, str) or not is_hex(plan_id, digits=64):
         raise SettingError("the run-config's plan-id must be 64 hexadecimal digits; nothing was sent")
-    serve(grid, ServerFolder(Path(root)), plan_id)
+    folder = ServerFolder(Path(root))
+    if ENDS_WITH_PARENT in os.environ:
+        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    _check_wanted(folder.run(plan_id), str(context.run_id))
+    serve(grid, folder, plan_id)
 
 
 def serve(grid: Grid, folder: ServerFolder, plan_id: str) -> None:
@@ -63,10 +61,13 @@ def serve(grid: Grid, folder: ServerFolder, plan_id: str) -> None:
     exception: Flower writes what is raised here into its log.
     """
     run_folder = folder.run(plan_id)
-    with _alone(run_folder):
+    if not run_folder.is_dir():
+        raise StateError(f"{run_folder} doesn't exist; a plan is signed and stored before it is run; nothing was sent")
+    with held(run_folder):  # after a crash, Flower may run the old ServerApp beside the new one
+        earlier = how_it_ended(run_folder)
         _report(run_folder, RunStatus.RUNNING, None)
         try:
-            _run(grid, folder, plan_id)
+            _run(grid, folder, plan_id, earlier)
         except RoundAborted as error:
             _report(run_folder, RunStatus.ABORTED, str(error))
             raise RoundAborted(str(error)) from None
@@ -75,15 +76,15 @@ def serve(grid: Grid, folder: ServerFolder, plan_id: str) -> None:
             raise type(error)(str(error)) from None
         except Exception as error:
             reason = f"the run stopped at {_place(error)} ({type(error).__name__}); no unfinished round was applied"
-            _report(run_folder, RunStatus.FAILED, reason)
+            _report(run_folder, RunStatus.INTERRUPTED, reason)
             raise ReticentError(reason) from None
         except BaseException:
-            _report(run_folder, RunStatus.FAILED, "the run was stopped; the same plan goes on where it was")
+            _report(run_folder, RunStatus.INTERRUPTED, "its process was told to end")
             raise
         _report(run_folder, RunStatus.FINISHED, None)
 
 
-def _run(grid: Grid, folder: ServerFolder, plan_id: str) -> None:
+def _run(grid: Grid, folder: ServerFolder, plan_id: str, earlier: str) -> None:
     signed, plan = _plan(folder, plan_id)
     catalogue.check(plan.model, plan.trainable, plan.parameters)
     run_folder = folder.run(plan_id)
@@ -112,7 +113,7 @@ def _run(grid: Grid, folder: ServerFolder, plan_id: str) -> None:
             publish=publish,
             tell=tell,
         )
-        run_plan(organisation, initial(plan.model, plan.trainable))
+        run_plan(organisation, initial(plan.model, plan.trainable), earlier=earlier)
 
 
 def _plan(folder: ServerFolder, plan_id: str) -> tuple[Signed, Plan]:
@@ -135,21 +136,28 @@ def _scorer(plan: Plan) -> Callable[[Vector], Metrics | None]:
     return lambda weights: scorer.score(weights).as_dict()
 
 
-@contextlib.contextmanager
-def _alone(run_folder: Path) -> Iterator[None]:
-    """Hold this run's lock: after a restart of the SuperLink, Flower may run the old ServerApp beside the new one."""
-    if not run_folder.is_dir():
-        raise StateError(f"{run_folder} doesn't exist; a plan is signed and stored before it is run; nothing was sent")
-    with (run_folder / "run.lock").open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StateError("this plan is being run already; the other run goes on, this one did nothing") from None
-        yield
+def _check_wanted(run_folder: Path, run_id: str) -> None:
+    """After a crash, Flower may start a run that was stopped or replaced: only the one that is submitted works.
+
+    Raises: StateError for any other; nothing was sent then.
+    """
+    deadline = time.monotonic() + _NAMED_S
+    while (submission := read_submission(run_folder)) is not None:
+        if submission.stopped:
+            raise StateError("the operator stopped this plan; nothing was sent")
+        if submission.flower_run == run_id:
+            return
+        if submission.flower_run is not None or time.monotonic() > deadline:
+            raise StateError("another Flower run works on this plan; this one did nothing")
+        time.sleep(0.1)
 
 
-def _report(run_folder: Path, status: RunStatus, reason: str | None) -> None:
-    write_whole(run_folder / "status.json", json.dumps({"status": status, "reason": reason}).encode() + b"\n")
+def _end_with_parent(parent: int) -> None:
+    """End this process when its SuperExec is gone: an orphan would hold the plan against the next server."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    time.sleep(_FAREWELL_S)
+    os._exit(1)
 
 
 def _place(error: Exception) -> str:

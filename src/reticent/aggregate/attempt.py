@@ -1,5 +1,6 @@
 """One attempt at one round over a Flower Grid: join, receipt, train, sum, step."""
 
+import functools
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -88,6 +89,7 @@ class Tally:
 
     asked: int = 0
     joined: int = 0
+    stored: int = 0
     abstained: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     incidents: dict[str, str] = field(default_factory=dict)
@@ -130,12 +132,13 @@ class Attempt:
 
     def run(self) -> ServerState:
         terms, tally = self._of.terms, self._tally
-        asked = self._connected()
-        tally.asked = len(asked)
+        stored = self._take_stored()
+        asked = {node: device for node, device in self._connected(stored).items() if node not in stored}
+        tally.asked = tally.stored + len(asked)
         began = time.monotonic()
         self._stage(JOIN_MESSAGE, asked, self._join_question, self._receive_join, self._of.pace.join_s)
         tally.seconds_join = time.monotonic() - began
-        tally.joined = len(self._joined)
+        tally.joined = tally.stored + len(self._joined)
         if tally.joined < terms.min_cohort:
             self._abort(f"{tally.joined} of {tally.asked} devices joined")
         began = time.monotonic()
@@ -150,11 +153,30 @@ class Attempt:
     def _abort(self, what: str) -> NoReturn:
         raise RoundAborted(f"{what}, the plan needs {self._of.terms.min_cohort}; nothing was applied")
 
-    def _connected(self) -> dict[int, Device]:
-        """The enrolled devices that are connected, once they are enough."""
+    def _take_stored(self) -> frozenset[int]:
+        """Add the releases that an earlier attempt at this round was given, and return the nodes of their devices.
+
+        They are paid for, and an attempt that nobody had interrupted would have used them, wherever their devices are now.
+        """
+        nodes = set()
+        for device in read_directory(self._of.devices):
+            data = self._replies.stored(round_number=self._number, device=device.device)
+            if data is None:
+                continue
+            contribution = self._checked_release(device)(data, self._question(device))
+            if isinstance(contribution, Contribution):
+                self._add(contribution)
+                self._tally.stored += 1
+                nodes.add(device.node_id)
+            else:
+                self._replies.set_aside(round_number=self._number, device=device.device)
+        return frozenset(nodes)
+
+    def _connected(self, stored: frozenset[int]) -> dict[int, Device]:
+        """The enrolled devices that are connected or whose release is stored, once they are enough."""
         pace, ends, told = self._of.pace, time.monotonic() + self._of.pace.connect_s, None
         while True:
-            listed, enrolled = set(self._of.grid.get_node_ids()), read_directory(self._of.devices)
+            listed, enrolled = stored | set(self._of.grid.get_node_ids()), read_directory(self._of.devices)
             present = {one.node_id: one for one in enrolled if one.node_id in listed}
             if len(present) >= self._of.terms.min_cohort:
                 if told is not None:
@@ -177,13 +199,15 @@ class Attempt:
         receive: Callable[[Device, Arrival], bool],
         deadline_s: float,
     ) -> None:
+        if not nodes:
+            return
         missing = ask(
             self._of.grid,
             {node: question(node, device) for node, device in nodes.items()},
             message_type=message_type,
             group=str(self._number),
             deadline_s=deadline_s,
-            enough=self._of.terms.min_cohort,
+            enough=self._of.terms.min_cohort - self._tally.stored,
             pace=self._of.pace,
             receive=lambda arrival: receive(nodes[arrival.node], arrival),
         )
@@ -223,28 +247,38 @@ class Attempt:
         return True
 
     def _receive_train(self, device: Device, arrival: Arrival) -> bool:
-        paid_at = self._of.receipts.paid_at(device.device, plan_id=self._of.plan.id, round=self._number)
-
-        def check(data: bytes, question: Question) -> Contribution | Abstained | Dropped:
-            return check_release(
-                data,
-                question,
-                parameters=self._of.terms.parameters,
-                bound=self._bound,
-                longest=self._longest,
-                paid_at=paid_at,
-            )
-
-        reply = self._answer(device, arrival, check)
+        reply = self._answer(device, arrival, self._checked_release(device))
         if reply is None:
             return False
         contribution, data = reply
         if not self._replies.keep(data, round_number=self._number, device=device.device):
             self._tally.drop(device.device, Reason.EQUIVOCATION)
             return False
+        self._add(contribution)
+        return True
+
+    def _add(self, contribution: Contribution) -> None:
         self._sum += contribution.values
         self._tally.released += 1
-        return True
+
+    def _checked_release(self, device: Device) -> Callable[[bytes, Question], Contribution | Abstained | Dropped]:
+        paid_at = self._of.receipts.paid_at(device.device, plan_id=self._of.plan.id, round=self._number)
+        return functools.partial(
+            check_release,
+            parameters=self._of.terms.parameters,
+            bound=self._bound,
+            longest=self._longest,
+            paid_at=paid_at,
+        )
+
+    def _question(self, device: Device) -> Question:
+        return Question(
+            device=device.device,
+            device_key=device.public_key,
+            plan_id=self._of.plan.id,
+            round=self._number,
+            weights_hash=self._weights_hash,
+        )
 
     def _answer(
         self, device: Device, arrival: Arrival, check: Callable[[bytes, Question], A | Abstained | Dropped]
@@ -256,14 +290,7 @@ class Attempt:
         found = [reply_bytes(message) for message in arrival.messages]
         answers = dict.fromkeys(one for one in found if isinstance(one, bytes))
         self._tally.bytes_received += sum(map(len, answers))
-        question = Question(
-            device=device.device,
-            device_key=device.public_key,
-            plan_id=self._of.plan.id,
-            round=self._number,
-            weights_hash=self._weights_hash,
-        )
-        checked = [(check(data, question), data) for data in answers]
+        checked = [(check(data, self._question(device)), data) for data in answers]
         valid = [(answer, data) for answer, data in checked if not isinstance(answer, Dropped)]
         if len(valid) > 1:
             self._tally.drop(device.device, Reason.EQUIVOCATION)

@@ -12,7 +12,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from reticent.aggregate.durable import write_whole
+from reticent.aggregate.durable import make_folder, write_whole
 from reticent.aggregate.optimiser import ServerState
 from reticent.errors import FormatError, IntegrityError, NewerFormatError, StateError
 from reticent.records.keys import sync_folder
@@ -58,7 +58,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         "line": dict(checkpoint.line),
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         write_whole(temporary / _STATE, state)

@@ -10,7 +10,7 @@ from pydantic import StringConstraints
 
 from reticent.aggregate.durable import append, whole_lines
 from reticent.errors import FormatError, IntegrityError, StateError
-from reticent.records.keys import PublicKey
+from reticent.records.keys import PublicKey, sync_folder
 from reticent.records.record import DeviceId, Hash, Record, Version1
 
 _LINE_LIMIT_BYTES = 1024
@@ -84,6 +84,7 @@ def add_device(path: Path, device: Device) -> None:
             raise StateError(f"device {device.device} or its node is enrolled already; nothing was added")
         line = _Line(device=device.device, device_key=device.device_key, node_id=str(device.node_id))
         append(file.fileno(), line.to_bytes(), name=path.name)
+        sync_folder(path.parent)
 
 
 def _devices(data: bytes, path: Path) -> tuple[Device, ...]:

@@ -9,13 +9,13 @@ from reticent.records.keys import sync_folder
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`: whoever opens it later, after a crash too, sees the old file or the new one.
+    """Replace `path` (mode 0600) by `data`: whoever opens it later, after a crash too, sees the old file or the new one.
 
     Raises: StateError, if the disk refuses; the old file stays.
     """
     temporary = path.with_name(f".{path.name}.new")
     try:
-        with temporary.open("wb") as file:
+        with open(temporary, "wb", opener=_private) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -24,6 +24,15 @@ def write_whole(path: Path, data: bytes) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise StateError(f"{path} could not be written ({error.strerror}); what stood there is unchanged") from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder where there is none; its own entry is on the disk when this returns.
+
+    Raises: OSError, as mkdir does.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    sync_folder(path.parent)
 
 
 def append_line(path: Path, line: bytes) -> None:
@@ -77,6 +86,10 @@ def cut_torn_tail(descriptor: int) -> int:
         os.ftruncate(descriptor, end)
     os.lseek(descriptor, end, os.SEEK_SET)
     return end
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def whole_lines(data: bytes) -> list[bytes]:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from reticent.aggregate.durable import append_line, whole_lines, write_whole
+from reticent.aggregate.durable import append_line, make_folder, whole_lines, write_whole
 from reticent.errors import FormatError, IntegrityError
 
 Metrics = Mapping[str, float | int | None]
@@ -20,16 +20,18 @@ class Status(StrEnum):
     START = "start"  # round -1: the public weights, before anybody was asked
     APPLIED = "applied"
     ABORTED = "aborted"  # nothing was applied; the weights are as before
+    RESUMED = "resumed"  # an earlier process ended before the plan did; another one goes on with this round
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundLine:
     """One line of rounds.jsonl.
 
-    asked, joined, released, abstained: devices. dropped: reason → devices. incidents: device → reason, where a person
-    should look. bytes_received: of replies, dropped ones too. seconds: of the whole attempt. weights_hash: before;
-    new_weights_hash: after, None where nothing was applied. metrics: on public test people, None where none were
-    scored. reason: why a round was aborted.
+    asked, joined, released, abstained: devices. stored: how many of the released ones had given their release to an
+    attempt that was interrupted or aborted; they count as asked and joined too, and weren't asked again. dropped:
+    reason → devices. incidents: device → reason, where a person should look. bytes_received: of replies, dropped ones
+    too. seconds: of the whole attempt. weights_hash: before; new_weights_hash: after, None where nothing was applied.
+    metrics: on public test people, None where none were scored. reason: why a round was aborted, or had to be resumed.
     """
 
     plan_id: str
@@ -40,6 +42,7 @@ class RoundLine:
     asked: int = 0
     joined: int = 0
     released: int = 0
+    stored: int = 0
     abstained: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
     incidents: Mapping[str, str] = field(default_factory=dict)
@@ -75,7 +78,7 @@ class Journal:
 
         Raises: IntegrityError, if a later round was applied: the checkpoint is older than the journal; nothing changes.
         """
-        done = [one["round"] for one in self._lines() if one["status"] != Status.ABORTED]
+        done = [one["round"] for one in self._lines() if one["status"] in (Status.START, Status.APPLIED)]
         if done and max(done) > line["round"]:
             raise IntegrityError(
                 f"{self._path} says that round {max(done)} was applied, the newest checkpoint is that of round "
@@ -100,14 +103,14 @@ class ReplyStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
 
     def keep(self, data: bytes, *, round_number: int, device: str) -> bool:
         """Store a validated release; False if this device answered the round with other bytes before.
 
         The other bytes are kept too, as evidence: both are signed. Raises: StateError, if the disk refuses.
         """
-        path = self._folder / f"{round_number}-{device}.reply"
+        path = self._path(round_number, device)
         if not path.exists():
             write_whole(path, data)
             return True
@@ -115,6 +118,21 @@ class ReplyStore:
             return True
         write_whole(path.with_suffix(".equivocation"), data)
         return False
+
+    def stored(self, *, round_number: int, device: str) -> bytes | None:
+        """What `keep` stored for this device and round; None where it stored nothing, or found two answers."""
+        path = self._path(round_number, device)
+        if not path.exists() or path.with_suffix(".equivocation").exists():
+            return None
+        return path.read_bytes()
+
+    def set_aside(self, *, round_number: int, device: str) -> None:
+        """Rename a stored reply that no longer is what was stored, so that the device is asked for it again."""
+        path = self._path(round_number, device)
+        path.rename(path.with_suffix(".damaged"))
+
+    def _path(self, round_number: int, device: str) -> Path:
+        return self._folder / f"{round_number}-{device}.reply"
 
 
 def _finite(value: float | int | None) -> float | int | None:

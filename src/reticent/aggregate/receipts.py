@@ -9,7 +9,7 @@ from typing import Self
 
 from reticent.aggregate.durable import append, cut_torn_tail, whole_lines
 from reticent.errors import IntegrityError, StateError
-from reticent.records.keys import SigningKey
+from reticent.records.keys import SigningKey, sync_folder
 from reticent.records.messages import JoinReply
 from reticent.records.receipt import Receipt, read_receipt, sign_receipt
 from reticent.records.signed import Signed
@@ -50,6 +50,7 @@ class ReceiptIndex:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            sync_folder(path.parent)  # a new index must outlive a power cut as its lines do
         except OSError as error:
             raise StateError(f"{path} can't be opened ({error.strerror}); no head was counter-signed") from None
         try:

@@ -22,6 +22,8 @@ from reticent.privacy.events import Mode
 from reticent.records.canonical import digest
 from reticent.records.plan import Plan
 
+ENDED = "it had ended before"
+
 Play = Callable[[int, ServerState, bytes, Tally], ServerState]
 """One attempt at one round: its number, the state and the bytes of the weights before it, and where to count. Returns the state
 after it, or raises RoundAborted; it changes no weights."""
@@ -33,7 +35,8 @@ class Course:
 
     run_folder: where rounds.jsonl and checkpoint/ lie. score: metrics of some weights on public people, or None.
     publish: takes the number of rounds applied and the weights after them; called again for the same number on a restart.
-    told: takes each line of rounds.jsonl of this run as it is written. now: Unix seconds.
+    told: takes each line of rounds.jsonl of this run as it is written. earlier: why an earlier process that worked on the
+    plan ended; rounds.jsonl says so where rounds are left. now: Unix seconds.
     """
 
     plan_id: str
@@ -42,15 +45,16 @@ class Course:
     score: Callable[[Vector], Metrics | None]
     publish: Callable[[int, Vector], None]
     told: Callable[[Mapping[str, Any]], None] = lambda line: None
+    earlier: str = ENDED
     attempts: int = 1
     retry_s: float = 0.0
     now: Callable[[], float] = time.time
 
 
-def run_plan(organisation: Organisation, initial: Vector) -> ServerState:
+def run_plan(organisation: Organisation, initial: Vector, *, earlier: str = ENDED) -> ServerState:
     """Run the plan's rounds, or those that are left, over devices, and return the last state.
 
-    initial: shape (P,), float32: the public weights; not looked at where a checkpoint exists.
+    initial: shape (P,), float32: the public weights; not looked at where a checkpoint exists. earlier: as in `Course`.
     Guarantee: the checkpoint holds whole rounds only, each of at least `min_cohort` validated releases, one a device.
     Raises: RoundAborted, if a round failed as often as the pace allows, or the plan expired; SettingError for a plan
     that can't be run here; StateError, FormatError or IntegrityError for files that don't hold together. Nothing of
@@ -67,6 +71,7 @@ def run_plan(organisation: Organisation, initial: Vector) -> ServerState:
         run_folder=organisation.run_folder,
         score=organisation.score,
         publish=organisation.publish,
+        earlier=earlier,
         attempts=organisation.pace.attempts,
         retry_s=organisation.pace.retry_s,
         now=organisation.now,
@@ -82,10 +87,13 @@ def run_course(course: Course, initial: Vector, play: Play) -> ServerState:
     journal = Journal(course.run_folder / "rounds.jsonl", told=course.told)
     folder = course.run_folder / "checkpoint"
     checkpoint = read_checkpoint(folder, plan_id=course.plan_id, parameters=course.terms.parameters)
+    begun = checkpoint is not None
     if checkpoint is None:
         checkpoint = _beginning(course, initial)
         write_checkpoint(folder, checkpoint)
     journal.catch_up(checkpoint.line)
+    if begun and checkpoint.round + 1 < course.terms.rounds:
+        journal.append(_resumed(checkpoint, course.earlier).to_json())
     course.publish(checkpoint.round + 1, checkpoint.state.weights)
     while checkpoint.round + 1 < course.terms.rounds:
         checkpoint = _round(course, checkpoint, journal, play)
@@ -113,6 +121,17 @@ def _beginning(course: Course, initial: Vector) -> Checkpoint:
     return Checkpoint(plan_id=line.plan_id, round=-1, state=ServerState.start(initial), line=line.to_json())
 
 
+def _resumed(checkpoint: Checkpoint, earlier: str) -> RoundLine:
+    return RoundLine(
+        plan_id=checkpoint.plan_id,
+        round=checkpoint.round + 1,
+        status=Status.RESUMED,
+        weights_hash=digest(weights_bytes(checkpoint.state.weights)),
+        new_weights_hash=None,
+        reason=earlier,
+    )
+
+
 def _round(course: Course, before: Checkpoint, journal: Journal, play: Play) -> Checkpoint:
     """One round, asked again where too few answered."""
     number = before.round + 1
@@ -138,6 +157,7 @@ def _round(course: Course, before: Checkpoint, journal: Journal, play: Play) -> 
             asked=tally.asked,
             joined=tally.joined,
             released=tally.released,
+            stored=tally.stored,
             abstained=tally.abstained,
             dropped=dict(tally.dropped),
             incidents=tally.incidents,

@@ -12,8 +12,8 @@ from reticent.records.files import naming
 from reticent.records.keys import SigningKey
 from reticent.server import flower, policies
 from reticent.server.documents import read_signed
+from reticent.server.serve_lock import is_served
 from reticent.server.settings import ServerPaths, open_folder, write_private
-from reticent.server.supervisor import is_served
 
 
 def enroll(root: Path, request_file: Path, *, out: Path | None = None) -> tuple[Device, Path]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from reticent.aggregate.standing import ENDS_WITH_PARENT
 from reticent.errors import StateError
 from reticent.server.settings import ServerPaths
 from reticent.walls.parent import end_with_parent
@@ -39,6 +40,7 @@ def environment(paths: ServerPaths) -> dict[str, str]:
         "FLWR_DISABLE_UPDATE_CHECK": "1",
         "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
         "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.5",
+        ENDS_WITH_PARENT: "1",
         "OMP_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONSAFEPATH": "1",

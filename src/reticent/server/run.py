@@ -7,39 +7,44 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from types import TracebackType
+from typing import Any, Self
 
 from reticent.aggregate.directory import read_directory
-from reticent.errors import FormatError, InputError, StateError
+from reticent.aggregate.standing import (
+    RunStatus,
+    Standing,
+    held,
+    how_it_ended,
+    read_report,
+    read_submission,
+    standing,
+    write_report,
+    write_submission,
+)
+from reticent.errors import FormatError, StateError
 from reticent.model import catalogue
 from reticent.records.budget import check_budget
-from reticent.records.files import naming
+from reticent.records.files import naming, sync_folder
 from reticent.records.keys import SigningKey
 from reticent.records.plan import Plan, read_plan, sign_plan
 from reticent.records.policy import check_plan
-from reticent.records.record import Record, Version1
 from reticent.records.signed import LIMIT_BYTES, Signed
 from reticent.server import flower, plans, policies
 from reticent.server.launcher import Child
-from reticent.server.settings import ServerPaths, open_folder, read_capped, replace_private, write_private
-from reticent.server.supervisor import is_served
+from reticent.server.serve_lock import is_served
+from reticent.server.settings import ServerPaths, open_folder, read_capped, write_private
 
 BUNDLE = Path(__file__).parent / "bundle"
 
 _POLL_S = 0.2
 _LET_GO_S = 30.0
-_OUTAGE_S = 120.0  # the SuperLink may be away so long before waiting for a run gives up
+_TURN_S = 180.0  # two of Flower's commands and the time that a ServerApp has to let go
+_OUTAGE_S = 120.0  # the server may be away so long before waiting for a run gives up
+_LOG_AGAIN_S = 5.0  # between two tries to follow the log of one Flower run
+_LAST_WORDS_S = 10.0
 _CALM_S = 30.0  # between two sentences on whom a run waits for
 _JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
-
-
-class Submission(Record):
-    """submission.json of a run folder: which Flower run works on the plan now. Everything else goes by the plan id."""
-
-    TITLE: ClassVar[str] = "submission"
-
-    version: Version1 = 1
-    flower_run: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,21 +111,51 @@ def submit_signed(root: Path, signed: Signed) -> str:
 
 
 def resume(root: Path, plan_id: str) -> str:
-    """Go on with an earlier run after its last applied round. A Flower run that still works on it is ended first."""
+    """Go on with an earlier run after its last applied round. One that goes on already, or is about to, is left alone."""
     paths, _ = open_folder(root)
     folder, _ = _known(paths, plan_id)
     _check_served(paths)
     with _one_at_a_time(folder):
-        _end(paths, folder)
-        _start(paths, folder, plan_id)
+        if not standing(folder).unfinished:
+            _end(paths, folder)
+            _start(paths, folder, plan_id)
     return plan_id
 
 
+def restart(paths: ServerPaths, plan_id: str, *, dead: bool) -> bool:
+    """Start a run again that nobody works on; False, and nothing is done, where that isn't so.
+
+    dead: no process can be on its way to it, whatever Flower believes.
+    """
+    folder, _ = _known(paths, plan_id)
+    with _one_at_a_time(folder):
+        if standing(folder) is not Standing.INTERRUPTED or (not dead and _is_on_its_way(paths, folder)):
+            return False
+        _end(paths, folder)
+        _start(paths, folder, plan_id)
+    return True
+
+
+def give_up(paths: ServerPaths, plan_id: str, reason: str) -> None:
+    """Let a run that keeps ending rest until the operator resumes it."""
+    folder, _ = _known(paths, plan_id)
+    with _one_at_a_time(folder):
+        if standing(folder) is Standing.INTERRUPTED:
+            _end(paths, folder)
+            write_report(folder, RunStatus.FAILED, reason)
+
+
 def stop(root: Path, plan_id: str) -> None:
-    """End the Flower run of a plan. Applied rounds stay; `resume` goes on after them."""
+    """End the run of a plan, for good until `resume`. Applied rounds stay.
+
+    Raises: StateError where the SuperLink can't be told; the run won't go on after its next restart then.
+    """
     paths, _ = open_folder(root)
     folder, _ = _known(paths, plan_id)
-    _end(paths, folder)
+    with _one_at_a_time(folder):
+        submission = read_submission(folder)
+        write_submission(folder, flower_run=submission.flower_run if submission else None, stopped=True)
+        _end(paths, folder)
 
 
 def wait(
@@ -134,49 +169,78 @@ def wait(
     """Until the run has ended. `on_round` gets every line of rounds.jsonl from line `first` on, as it appears.
 
     on_wait: hears whom the run waits for while too few devices are connected: at once, then every half minute.
-    Raises: StateError if the SuperLink stays away for two minutes; the run may still be going on then.
+    The server may end and come back meanwhile: it goes on with the run, and so does the waiting.
+    Raises: StateError if the server stays away for two minutes; it goes on with the run when it is back.
     """
     paths, _ = open_folder(root)
     folder, plan = _known(paths, plan_id)
-    run_id = _flower_run(folder)
-    seen, reason, away_since = first, None, None
+    seen, last_served = first, time.monotonic()
     pace = _CalmVoice(on_wait)
-    follower: Child | None = None
-    try:
+    with _Follower(paths, folder) as follower:
         while True:
-            if follower is None:
-                follower = flower.follow(paths, run_id, log=folder / "server-app.log")
-            ended = follower.exit_status is not None
-            if ended:
-                follower.end(grace_s=0)
-                follower = None
+            follower.look()
+            stands = standing(folder)
             lines = journal(folder)
             for line in lines[seen:]:
                 on_round(line)
             seen = max(seen, len(lines))
             pace.say(_waiting(folder), now=time.monotonic())
-            if ended:
-                try:
-                    state = flower.run_state(paths, run_id)
-                except StateError:
-                    away_since = away_since or time.monotonic()
-                    if time.monotonic() - away_since > _OUTAGE_S:
-                        raise
-                else:
-                    away_since = None
-                    if state.finished:
-                        reason = _reason(folder, state)
-                        break
+            if not stands.unfinished:
+                break
+            if is_served(paths):
+                last_served = time.monotonic()
+            elif time.monotonic() - last_served > _OUTAGE_S:
+                raise StateError(
+                    f"the server has been away for {_OUTAGE_S:.0f} s; `reticent server serve {paths.root}` goes on with "
+                    f"this run, `reticent server run {paths.root} --resume {plan_id}` shows it"
+                )
             time.sleep(_POLL_S)
-    finally:
-        if follower is not None:
-            follower.end(grace_s=1)
-    lines = journal(folder)
-    for line in lines[seen:]:
-        on_round(line)
-    return Outcome(
-        plan_id=plan_id, rounds=plan.rounds, rounds_applied=applied(lines), reason=reason, folder=str(folder)
-    )
+    return _outcome(folder, plan, stands)
+
+
+def outcome(paths: ServerPaths, plan_id: str) -> Outcome | None:
+    """How a run ended; None where it goes on."""
+    folder, plan = _known(paths, plan_id)
+    stands = standing(folder)
+    return None if stands.unfinished else _outcome(folder, plan, stands)
+
+
+class _Follower:
+    """Copies the output of the run's ServerApp, as Flower tells it, to server-app.log."""
+
+    def __init__(self, paths: ServerPaths, folder: Path) -> None:
+        self._paths = paths
+        self._folder = folder
+        self._child: Child | None = None
+        self._run: str | None = None
+        self._due = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def look(self) -> None:
+        """Follow the Flower run that works on the plan now; again, after a while, where its log broke off."""
+        submission = read_submission(self._folder)
+        run = submission.flower_run if submission is not None else None
+        if self._child is not None and self._child.exit_status is not None:
+            self._child.end(grace_s=0)
+            self._child = None
+        if run is None or (run == self._run and (self._child is not None or time.monotonic() < self._due)):
+            return
+        if self._child is not None:
+            self._child.end(grace_s=0)
+        self._child = flower.follow(self._paths, int(run), log=self._folder / "server-app.log")
+        self._run, self._due = run, time.monotonic() + _LOG_AGAIN_S
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._child is None:
+            return
+        deadline = time.monotonic() + _LAST_WORDS_S
+        while error is None and self._child.exit_status is None and time.monotonic() < deadline:
+            time.sleep(_POLL_S)  # it ends with the run
+        self._child.end(grace_s=1)
 
 
 def lines_so_far(root: Path, plan_id: str) -> int:
@@ -214,10 +278,18 @@ def describe(line: Mapping[str, Any]) -> str:
     if line.get("status") == "start":
         return f"start    the public weights{scores}"
     number = line["round"] + 1
+    if line.get("status") == "resumed":
+        return f"resumed  with round {number}: {line.get('reason')}"
     counts = f"{line.get('released', 0)} of {line.get('asked', 0)} devices"
     if line.get("status") == "applied":
         return f"round {number}  {counts}, {line.get('seconds', 0.0):.1f} s{scores}"
     return f"round {number}  not applied: {line.get('reason')}"
+
+
+def folders(paths: ServerPaths) -> list[Path]:
+    """The folders of all runs; what else lies among them is no run."""
+    found = paths.runs.iterdir() if paths.runs.exists() else ()
+    return sorted(folder for folder in found if (folder / "plan.json").is_file())
 
 
 def read_run(paths: ServerPaths, plan_id: str) -> Plan:
@@ -232,16 +304,23 @@ def _hand_over(paths: ServerPaths, signed: Signed) -> str:
     except FileExistsError:
         raise StateError(f"plan {signed.id} has a run already; `--resume {signed.id}` goes on with it") from None
     write_private(folder / "plan.json", signed.to_bytes())
+    sync_folder(folder.parent)
     with _one_at_a_time(folder):
-        _start(paths, folder, signed.id)
+        try:
+            _start(paths, folder, signed.id)
+        except BaseException:
+            write_submission(folder, flower_run=None, stopped=True)  # who was told no doesn't get a run later
+            raise
     return signed.id
 
 
 def _start(paths: ServerPaths, folder: Path, plan_id: str) -> None:
+    """Hand the plan to Flower. Before Flower hears of it, the operator's will is on the disk."""
+    write_report(folder, RunStatus.SUBMITTED, how_it_ended(folder))
+    write_submission(folder, flower_run=None)
     config = {"server-folder": str(paths.root), "plan-id": plan_id}
     run_id = flower.start(paths, bundle=BUNDLE, config=config, config_file=folder / "run-config.toml")
-    submission = Submission(flower_run=str(run_id))
-    replace_private(folder / "submission.json", submission.to_bytes())
+    write_submission(folder, flower_run=str(run_id))
 
 
 def _end(paths: ServerPaths, folder: Path) -> None:
@@ -249,24 +328,14 @@ def _end(paths: ServerPaths, folder: Path) -> None:
 
     Raises: StateError, if it still works on it half a minute later.
     """
-    with contextlib.suppress(FileNotFoundError):
-        flower.stop(paths, _flower_run(folder))
-    deadline = time.monotonic() + _LET_GO_S
-    with (folder / "run.lock").open("ab") as lock:  # the ServerApp holds it
-        while True:
-            try:
-                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise StateError("the run was told to stop but still works; try again in a minute") from None
-                time.sleep(_POLL_S)
-
-
-def _flower_run(folder: Path) -> int:
-    path = folder / "submission.json"
-    data = read_capped(path, limit_bytes=LIMIT_BYTES)
-    with naming(path):
-        return int(Submission.from_bytes(data, limit_bytes=LIMIT_BYTES).flower_run)
+    submission = read_submission(folder)
+    if submission is not None and submission.flower_run is not None and is_served(paths):
+        flower.stop(paths, int(submission.flower_run))
+    try:
+        with held(folder, patience_s=_LET_GO_S):
+            pass
+    except StateError:
+        raise StateError("the run was told to stop but still works; try again in a minute") from None
 
 
 def _known(paths: ServerPaths, plan_id: str) -> tuple[Path, Plan]:
@@ -308,31 +377,49 @@ class _CalmVoice:
 
 def _waiting(folder: Path) -> str | None:
     """Whom the ServerApp waits for, in its words; None where it doesn't."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        told = json.loads((folder / "status.json").read_bytes())
-        if told.get("status") == "waiting" and isinstance(told.get("reason"), str):
-            return str(told["reason"])
-    return None
+    report = read_report(folder)
+    return report.reason if report is not None and report.status is RunStatus.WAITING else None
 
 
-def _reason(folder: Path, state: flower.FlowerRun) -> str | None:
-    """Why a run ended: in the ServerApp's words where it had the time to write them, else in Flower's."""
-    if state.status == "finished:completed":
-        return None
-    if state.status == "finished:stopped":
+def _is_on_its_way(paths: ServerPaths, folder: Path) -> bool:
+    """Whether Flower will start, or is starting, the process of a run that was submitted and hasn't begun."""
+    report, submission = read_report(folder), read_submission(folder)
+    if report is None or report.status is not RunStatus.SUBMITTED:
+        return False
+    if submission is None or submission.flower_run is None:
+        return False
+    return not flower.run_state(paths, int(submission.flower_run)).finished
+
+
+def _outcome(folder: Path, plan: Plan, stands: Standing) -> Outcome:
+    return Outcome(
+        plan_id=folder.name,
+        rounds=plan.rounds,
+        rounds_applied=applied(journal(folder)),
+        reason=None if stands is Standing.FINISHED else _reason(folder, stands),
+        folder=str(folder),
+    )
+
+
+def _reason(folder: Path, stands: Standing) -> str:
+    if stands is Standing.STOPPED:
         return "the run was stopped; `--resume` goes on with it"
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        written = json.loads((folder / "status.json").read_bytes())
-        if written.get("status") != "waiting" and isinstance(written.get("reason"), str):
-            return str(written["reason"])
-    return " ".join(state.details.split())[:500] or "the run failed; server-app.log in its folder may say why"
+    report = read_report(folder)
+    return (report.reason if report else None) or "the run failed; server-app.log in its folder may say why"
 
 
 @contextlib.contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
+    deadline = time.monotonic() + _TURN_S
     with (folder / "start.lock").open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError("this run is being started by somebody else; nothing was done") from None
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise StateError(
+                        "this run is being started or stopped by somebody else; nothing was done"
+                    ) from None
+                time.sleep(_POLL_S)
         yield

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from reticent.errors import FormatError, InputError, NewerFormatError, SettingError, StateError
+from reticent.records.files import sync_folder
 from reticent.records.layout import ServerFolder
 from reticent.records.record import Record, Version1
 
@@ -172,6 +173,7 @@ def write_private(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        sync_folder(path.parent)
     except FileExistsError:
         raise StateError(f"{path} exists already; it was left as it is") from None
     except OSError as error:
@@ -184,3 +186,4 @@ def replace_private(path: Path, data: bytes) -> None:
     fresh.unlink(missing_ok=True)
     write_private(fresh, data)
     fresh.replace(path)
+    sync_folder(path.parent)

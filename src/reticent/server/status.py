@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from reticent.aggregate.directory import read_directory
+from reticent.aggregate.standing import standing
 from reticent.errors import ReticentError
 from reticent.server import flower, run
+from reticent.server.serve_lock import is_served
 from reticent.server.settings import ServerPaths, open_folder
-from reticent.server.supervisor import is_served
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +35,12 @@ class EnrolledDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """last: the newest line of rounds.jsonl."""
+    """standing: running, interrupted (it goes on by itself while the server runs), stopped, finished, aborted, failed, not
+    started. last: the newest line of rounds.jsonl.
+    """
 
     plan_id: str
+    standing: str
     rounds: int
     rounds_applied: int
     last: dict[str, Any] | None
@@ -67,7 +71,7 @@ class ServerStatus:
         lines.extend(f"device   {device.device} {device.connection}" for device in self.devices)
         lines.append(f"runs     {len(self.runs)}")
         for one in self.runs:
-            lines.append(f"run      {one.plan_id} {one.rounds_applied} of {one.rounds} rounds applied")
+            lines.append(f"run      {one.plan_id} {one.rounds_applied} of {one.rounds} rounds applied, {one.standing}")
             if one.last is not None:
                 lines.append(f"         {run.describe(one.last)}")
         return "\n".join(lines)
@@ -112,19 +116,15 @@ def _devices(paths: ServerPaths, *, ask: bool) -> tuple[EnrolledDevice, ...]:
 def _runs(paths: ServerPaths) -> tuple[Run, ...]:
     """In the order in which their plans were signed."""
     found = []
-    for folder in paths.runs.iterdir() if paths.runs.exists() else ():
+    for folder in run.folders(paths):
         with contextlib.suppress(ReticentError):  # a folder that is no run
-            plan = run.read_run(paths, folder.name)
-            lines = run.journal(folder)
-            found.append(
-                (
-                    plan.issued_at,
-                    Run(
-                        plan_id=folder.name,
-                        rounds=plan.rounds,
-                        rounds_applied=run.applied(lines),
-                        last=lines[-1] if lines else None,
-                    ),
-                )
+            stands, plan, lines = standing(folder), run.read_run(paths, folder.name), run.journal(folder)
+            one = Run(
+                plan_id=folder.name,
+                standing=stands,
+                rounds=plan.rounds,
+                rounds_applied=run.applied(lines),
+                last=lines[-1] if lines else None,
             )
+            found.append((plan.issued_at, one))
     return tuple(one for _, one in sorted(found, key=lambda pair: pair[0]))

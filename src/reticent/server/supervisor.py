@@ -1,8 +1,6 @@
 """`reticent server serve`: keeps the SuperLink, the SuperExec and the gateway running, in the foreground."""
 
-import contextlib
 import datetime
-import fcntl
 import http.client
 import ipaddress
 import json
@@ -12,7 +10,7 @@ import signal
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
@@ -22,6 +20,8 @@ from reticent.server import flower
 from reticent.server.certificates import expires_at, trust
 from reticent.server.creation import port_is_free
 from reticent.server.launcher import Child, Program, environment, executable
+from reticent.server.resumption import Resumption, left_over
+from reticent.server.serve_lock import locked
 from reticent.server.settings import ServerPaths, ServerSettings, join_address, open_folder, replace_private
 
 _START_S = 120.0
@@ -31,7 +31,7 @@ _STEADY_S = 60.0  # a process that lived this long starts again with the shortes
 
 
 def serve(root: Path, *, say: Callable[[str], None] = print) -> None:
-    """Run a server until SIGTERM or SIGINT; `say` gets one line when devices can connect.
+    """Run a server until SIGTERM or SIGINT; `say` gets one line when devices can connect, and one a run that goes on.
 
     Every child has ended when this returns or raises, whatever happened.
     Raises: StateError if the folder is served already, a port is taken, the certificate has ended or a process can't
@@ -43,7 +43,7 @@ def serve(root: Path, *, say: Callable[[str], None] = print) -> None:
         raise StateError(
             f"the server's certificate ended on {ends:%Y-%m-%d}; devices would refuse it, nothing was started"
         )
-    with _locked(paths), _Signals() as signals:
+    with locked(paths), _Signals() as signals:
         for what, host, port in (
             ("the gateway", settings.listen, settings.port),
             ("the SuperLink", "127.0.0.1", settings.superlink_port),
@@ -52,26 +52,16 @@ def serve(root: Path, *, say: Callable[[str], None] = print) -> None:
                 raise StateError(f"port {port} on {host}, which {what} needs, is in use; nothing was started")
         # Written anew each time: the folder may have been moved, or a port changed by hand.
         replace_private(paths.flower_home / "config.toml", flower.connection(paths, settings).encode())
+        left = left_over(paths)
         supervisor = _Supervisor(paths, settings)
         try:
             supervisor.start()
             if supervisor.wait_until_ready(signals):
                 say(f"ready at https://{settings.address}")
-                supervisor.watch(signals, say=say)
+                with Resumption(paths, left, say=say):
+                    supervisor.watch(signals, say=say)
         finally:
             supervisor.end()
-
-
-def is_served(paths: ServerPaths) -> bool:
-    """True while some `serve` holds the folder."""
-    try:
-        with paths.serve_lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def programs(paths: ServerPaths, settings: ServerSettings) -> tuple[Program, ...]:
@@ -242,20 +232,6 @@ class _Signals:
 
 def _noted(number: int, frame: FrameType | None) -> None:
     """The wake-up byte says it all."""
-
-
-@contextlib.contextmanager
-def _locked(paths: ServerPaths) -> Iterator[None]:
-    with paths.serve_lock.open("ab") as file:
-        for attempt in range(10):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if attempt == 9:
-                    raise StateError(f"{paths.root} is served already; nothing was started") from None
-                time.sleep(0.02)  # `status` looks for an instant
-        yield
 
 
 def _answers(context: ssl.SSLContext, host: str, port: int, path: str, status: int) -> bool:

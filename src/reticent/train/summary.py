@@ -23,6 +23,8 @@ def describe(line: Mapping[str, Any]) -> str:
     )
     if line["round"] < 0:
         return f"start       the public weights          {scores}"
+    if line["status"] == "resumed":
+        return f"resumed     with round {line['round'] + 1}: {line['reason']}"
     if line["status"] == "aborted":
         return f"round {line['round'] + 1:<5} not applied: {line['reason']}"
     return f"round {line['round'] + 1:<5} {line['released']:>6,} people {line['seconds_train']:>8.2f} s {scores}"

@@ -53,6 +53,7 @@ class Round(Entry):
     asked: Index
     joined: Index
     released: Index
+    stored: Index = 0
     abstained: Index
     dropped: dict[Text, Index]
     incidents: dict[Text, Text]

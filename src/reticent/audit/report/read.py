@@ -41,8 +41,8 @@ class Run:
 
     @property
     def tried(self) -> tuple[Round, ...]:
-        """Every attempt at a round, without the public start."""
-        return tuple(one for one in self.rounds if one.status is not Status.START)
+        """Every attempt at a round that came to its end, without the public start."""
+        return tuple(one for one in self.rounds if one.status in (Status.APPLIED, Status.ABORTED))
 
     @property
     def applied(self) -> tuple[Round, ...]:
