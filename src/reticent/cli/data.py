@@ -16,6 +16,7 @@ from reticent.actions.vocabulary import ActionKind
 from reticent.errors import StateError
 from reticent.recordings import source
 from reticent.recordings.archive import Archive, read_archive, session
+from reticent.records.files import naming
 
 
 @click.group("data")
@@ -37,8 +38,11 @@ def describe(name_or_path: str, as_json: bool) -> None:
       reticent data describe office
       reticent data describe ~/pilot.recording --json
     """
-    recording = _named(name_or_path) if name_or_path in source.names() else _file(Path(name_or_path))
-    found = _count(recording)
+    if name_or_path in source.names():
+        found = _count(_named(name_or_path))
+    else:
+        with naming(Path(name_or_path)):
+            found = _count(_file(Path(name_or_path)))
     click.echo(json.dumps(found, sort_keys=True) if as_json else _table(found))
 
 
