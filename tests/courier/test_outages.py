@@ -148,6 +148,29 @@ def test_an_unregistered_key_is_refused_until_it_is_registered(organisation: Org
         assert organisation.ask(node_id, "query.join", request(b"?")).records == {"reply": b"here"}
 
 
+@pytest.mark.parametrize("days", [-1, 1], ids=["behind", "ahead"])
+def test_a_clock_that_is_a_day_off_is_named_as_the_cause_and_once_it_is_right_the_device_connects(
+    days: int, organisation: Organisation, stranger: Device, tmp_path: Path
+) -> None:
+    """On either machine: what counts is the difference. The SuperLink answers such a node with 401."""
+    organisation.register(stranger.key)
+    script = tmp_path / "another_day.py"
+    script.write_text(
+        "import datetime, sys\nimport flwr.supernode.node_auth_http_interceptor as auth\n"
+        f"right = auth.now\nauth.now = lambda: right() + datetime.timedelta(days={days})\n"
+        "from reticent.courier import __main__ as courier\n"
+        "sys.exit(courier.main(sys.argv[1:]))\n"
+    )
+    started = stranger.start_script(script)
+    stranger.await_state("away")
+    assert "is the clock right?" in stranger.log
+    started.popen.terminate()
+    assert started.wait() == 0
+    assert "Traceback" not in stranger.log
+    stranger.start()
+    stranger.await_state("connected")
+
+
 def test_a_courier_without_a_wall_says_so(stranger: Device) -> None:
     stranger.start("--wall", "none")
     stranger.await_state("refused")

@@ -152,7 +152,7 @@ def test_one_courier_holds_a_state_folder(folder: DeviceFolder) -> None:
     ("spoil", "code", "said"),
     [
         (lambda folder: folder.connection.unlink(), 2, "connection.json can't be read"),
-        (lambda folder: folder.node_key.unlink(), 2, "node key can't be opened"),
+        (lambda folder: folder.node_key.unlink(), 2, "node.key can't be read"),
         (lambda folder: folder.node_key.chmod(0o644), 2, "other accounts"),
         (lambda folder: (folder.spool / "inbox").rmdir(), 2, "no spool"),
         (lambda folder: write(folder, address="x"), 2, "host:port"),

@@ -84,7 +84,7 @@ def test_an_edited_policy_file_stops_the_device(tmp_path: Path) -> None:
     root = enrolled(tmp_path / "device", organisation)
     looser = organisation.offer(epsilon_employee=100.0)
     DeviceFolder(root).policy.write_bytes(looser.to_bytes())
-    with pytest.raises(IntegrityError, match="not the one that was accepted"), opened(root):
+    with pytest.raises(IntegrityError, match="not the policy that was accepted"), opened(root):
         pytest.fail("a policy nobody accepted was put in force")
 
 

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from reticent.errors import FormatError, SettingError
-from reticent.server.certificates import expires_at, issue
+from reticent.server.certificates import issue, validity
 
 NOW = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
 HOSTS = ("training.example.org", "192.0.2.7", "127.0.0.1", "localhost")
@@ -72,7 +72,8 @@ def test_the_authority_may_sign_and_the_server_certificate_may_not(issued):
 
 def test_validity_starts_before_now_and_ends_when_asked():
     issued = issue(["localhost"], now=NOW, valid_days=30)
-    assert expires_at(issued.certificate) == NOW + datetime.timedelta(days=30)
+    begins, ends = validity(issued.certificate)
+    assert begins < NOW < ends == NOW + datetime.timedelta(days=30)
     assert x509.load_pem_x509_certificate(issued.certificate).not_valid_before_utc < NOW
 
 
@@ -93,4 +94,4 @@ def test_no_host_is_refused():
 
 def test_bytes_that_are_no_certificate_are_refused():
     with pytest.raises(FormatError):
-        expires_at(b"-----BEGIN CERTIFICATE-----\nnot one\n")
+        validity(b"-----BEGIN CERTIFICATE-----\nnot one\n")

@@ -220,4 +220,7 @@ def test_serve_wants_a_server_folder(tmp_path):
         [sys.executable, "-m", "reticent.cli", "server", "serve", str(tmp_path)], capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert done.stderr == f"reticent: {tmp_path} is not a server folder; `reticent server init` makes one\n"
+    assert (
+        done.stderr
+        == f"reticent: {tmp_path} is not a server folder; `reticent server init` makes one; nothing was changed\n"
+    )

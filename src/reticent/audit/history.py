@@ -69,4 +69,6 @@ def ledger_path(place: Path) -> Path:
     for path in (DeviceFolder(place).ledger, place / "ledger.jsonl"):
         if path.exists():
             return path
-    raise StateError(f"the folder {place} holds no ledger; give a ledger.jsonl or a device's state folder")
+    raise StateError(
+        f"the folder {place} holds no ledger; give a ledger.jsonl or a device's state folder; nothing was checked"
+    )

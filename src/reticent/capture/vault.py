@@ -212,6 +212,7 @@ def _connect(path: Path, key: bytes) -> Any:
     # isolation_level None: every statement commits by itself. The lock above replaces the check of threads.
     connection = dbapi2.connect(path.as_posix(), timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     for pragma in (
+        "cipher_log_level = NONE",  # it writes to stderr past Python, and what is wrong is told once
         f"key = \"x'{key.hex()}'\"",
         "journal_mode = DELETE",
         "secure_delete = ON",

@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 from reticent.errors import FormatError, NewerFormatError, StateError
+from reticent.records.files import read_regular
 
 Where = Literal["keyring", "file"]
 KEY_BYTES = 32
 SERVICE = "reticent-vault"
+_LIMIT_BYTES = 1_000
 _TRUSTED = ("keyring.backends.SecretService", "keyring.backends.kwallet", "keyring.backends.libsecret")
 _TRUSTED_ELSEWHERE = ("keyring.backends.macOS", "keyring.backends.Windows")
 _LINE = re.compile(r"reticent-vault-key ([1-9][0-9]{0,5}) ([^\n]{1,200})\n")
@@ -64,10 +66,7 @@ def load_key(path: Path, *, keyring: Keyring | None = None) -> bytes:
 
 
 def _load(path: Path, *, keyring: Keyring | None) -> tuple[bytes, Where]:
-    try:
-        text = path.read_bytes()[:1_000].decode("ascii", errors="replace")
-    except OSError as error:
-        raise StateError(f"the vault's key file cannot be read ({error.strerror}); nothing was changed") from None
+    text = read_regular(path, what="vault's key file", limit_bytes=_LIMIT_BYTES).decode("ascii", errors="replace")
     line = _LINE.fullmatch(text)
     if line is None:
         raise FormatError("the vault's key file is damaged; without it the vault stays shut; nothing was changed")

@@ -73,7 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except click.ClickException as wrong:
         where = f" (see '{wrong.ctx.command_path} --help')" if isinstance(wrong, click.UsageError) and wrong.ctx else ""
-        click.echo(f"reticent: {' '.join(wrong.format_message().split())}{where}", err=True)
+        said = " ".join(wrong.format_message().split()).rstrip(".")
+        click.echo(f"reticent: {said}; nothing was done{where}", err=True)
         return 2
     except ReticentError as error:
         if debug:

@@ -17,6 +17,7 @@ from reticent.actions.vocabulary import ActionKind
 from reticent.errors import StateError
 from reticent.recordings import contact_sheet, source
 from reticent.recordings.archive import Archive, read_archive, session
+from reticent.records.files import naming
 
 _BINS, _BAR = 8, 40  # of the histogram: its lines, and the characters of the longest
 
@@ -51,8 +52,11 @@ def describe(name_or_path: str, as_json: bool, sheet: str | None) -> None:
       reticent data describe office --contact-sheet
       reticent data describe ~/pilot.recording --json
     """
-    recording = _named(name_or_path) if name_or_path in source.names() else _file(Path(name_or_path))
-    found, thumbnails = _count(recording)
+    if name_or_path in source.names():
+        found, thumbnails = _count(_named(name_or_path))
+    else:
+        with naming(Path(name_or_path)):
+            found, thumbnails = _count(_file(Path(name_or_path)))
     if sheet is not None:
         found["contact_sheet"] = str(_write(Path(sheet or f"{Path(found['name']).stem}-frames.png"), thumbnails))
     click.echo(json.dumps(found, sort_keys=True) if as_json else _table(found))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reticent.errors import SettingError
+from reticent.errors import SettingError, printable
 from reticent.model import catalogue
 from reticent.model.checkpoint_file import NO_PLAN, SavedWeights, read_weights
+from reticent.records.files import naming
 
 if TYPE_CHECKING:
     from reticent.evaluate.metrics import Metrics
@@ -66,11 +67,13 @@ def _checkpoint(checkpoint: str) -> SavedWeights:
     """A file's weights, or the public start of the model that is named. Raises SettingError for neither."""
     from reticent.model.network import initial
 
-    if Path(checkpoint).exists():
-        return read_weights(Path(checkpoint))
+    path = Path(checkpoint)
+    if path.is_file():
+        with naming(path):
+            return read_weights(path)
     if checkpoint not in catalogue.names():
         raise SettingError(
-            f"CHECKPOINT is neither a file that can be read nor a model; the models are {', '.join(catalogue.names())}; "
+            f"{printable(checkpoint)} is neither a file nor a model; the models are {', '.join(catalogue.names())}; "
             "nothing was scored"
         )
     return SavedWeights(

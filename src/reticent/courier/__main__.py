@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from reticent.courier.settings import Connection, claim, read_connection, read_node_key
 from reticent.errors import ReticentError, StateError
 from reticent.records.layout import DeviceFolder
@@ -92,12 +94,13 @@ def _run(folder: DeviceFolder, *, wall: str) -> int:
     connection = read_connection(folder)
     if not (folder.spool / "inbox").is_dir() or not (folder.spool / "outbox").is_dir():
         raise StateError(f"{folder.root} has no spool; enrol the device first; nothing was sent")
+    key = read_node_key(folder)
     claim(folder)
     if wall != "none":
         wall = _confine(folder, connection, around="bubblewrap" if wall == _INSIDE else None)
     say("starting", wall=wall)
     print(json.dumps({"ready": True, "wall": wall}), flush=True)  # for whoever started this process
-    return _serve(folder, connection, wall=wall, stop=stop)
+    return _serve(folder, connection, key, wall=wall, stop=stop)
 
 
 def _confine(folder: DeviceFolder, connection: Connection, *, around: str | None) -> str:
@@ -110,14 +113,15 @@ def _confine(folder: DeviceFolder, connection: Connection, *, around: str | None
     )
 
 
-def _serve(folder: DeviceFolder, connection: Connection, *, wall: str, stop: _Stop) -> int:
+def _serve(
+    folder: DeviceFolder, connection: Connection, key: ec.EllipticCurvePrivateKey, *, wall: str, stop: _Stop
+) -> int:
     """Everything that knows flwr is imported in here, behind the wall."""
     # httpcore imports trio where that happens to be installed, and trio starts a compiler as it is imported.
     sys.modules.setdefault("trio", None)  # type: ignore[arg-type]
     from reticent.courier.connection import Fleet, Trouble
     from reticent.courier.node import Node
 
-    key = read_node_key(folder)
     fleet = Fleet(address=connection.address, ca_certificate=connection.ca_certificate, key=key)
     node = Node(fleet, folder.spool, wall=wall, say=say)
     outcome: list[bool] = []

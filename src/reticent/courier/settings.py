@@ -56,11 +56,13 @@ def read_connection(folder: DeviceFolder) -> Connection:
     address, certificate = said["address"], said["ca_certificate"]
     found = _ADDRESS.fullmatch(address) if isinstance(address, str) else None
     if found is None or not 1 <= int(found["port"]) <= 65535 or (found["v6"] and not _is_address(found["v6"])):
-        raise FormatError("the gateway's address must be host:port; nothing was sent")
+        raise FormatError("connection.json: the gateway's address must be host:port; nothing was sent")
     try:
         x509.load_pem_x509_certificates(certificate.encode("ascii"))
     except (AttributeError, ValueError, UnsupportedAlgorithm):
-        raise FormatError("ca_certificate must be a certificate in PEM form; nothing was sent") from None
+        raise FormatError(
+            "connection.json: ca_certificate must be a certificate in PEM form; nothing was sent"
+        ) from None
     return Connection(address, found["v6"] or found["host"], int(found["port"]), certificate)
 
 
@@ -71,7 +73,7 @@ def read_node_key(folder: DeviceFolder) -> ec.EllipticCurvePrivateKey:
     """
     content = _content(folder.node_key)
     if folder.node_key.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise StateError("the node key can be read by other accounts (allowed is mode 600); nothing was sent")
+        raise StateError("node.key can be read by other accounts (allowed is mode 600); nothing was sent")
     key: object = None
     for load in (load_ssh_private_key, load_pem_private_key):
         try:
@@ -80,7 +82,7 @@ def read_node_key(folder: DeviceFolder) -> ec.EllipticCurvePrivateKey:
         except (ValueError, TypeError, UnsupportedAlgorithm):
             continue
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP384R1):
-        raise FormatError("the node key must be an unencrypted ECDSA key on P-384; nothing was sent")
+        raise FormatError("node.key must be an unencrypted ECDSA key on P-384; nothing was sent")
     return key
 
 
@@ -111,7 +113,10 @@ def _is_address(host: str) -> bool:
 
 def _content(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for a writer
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise StateError(f"{path.name} is not a file; nothing was sent")
             content = file.read(_LARGEST_BYTES + 1)
     except OSError as error:
         raise StateError(f"{path.name} can't be read ({error.strerror}); nothing was sent") from None

@@ -13,29 +13,36 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from reticent import spool
 from reticent.actions.action import Session
 from reticent.capture.vault import Vault
-from reticent.capture.vault_key import load_or_create
+from reticent.capture.vault_key import Where, load_or_create
 from reticent.errors import StateError
 from reticent.keeper.state import DeviceState, accepted_offer, last_consent, next_policy
 from reticent.records.enrolment import EnrolmentRequest, Ticket, sign_enrolment
 from reticent.records.entries import Consent
+from reticent.records.files import all_or_nothing
 from reticent.records.keys import SigningKey
 from reticent.records.layout import DeviceFolder
 from reticent.records.ledger import Ledger
 from reticent.records.policy import Policy, PolicyOffer, check_acceptance
 
 
-def create(root: Path, *, sessions: tuple[Session, ...] = ()) -> str:
+def create(root: Path, *, sessions: tuple[Session, ...] = ()) -> Where:
     """Make a device in an empty folder: keys, ledger, vault, spool. Returns where the vault's key lies ("keyring" or "file").
 
     sessions: recorded sessions to begin with.
-    Raises: StateError, if the folder holds anything; nothing is changed then.
+    Raises: StateError, if the folder holds anything or the disk refuses; the folder is as it was then.
     """
-    folder = DeviceFolder(root)
-    if root.exists() and any(root.iterdir()):
-        raise StateError(f"{root} is not empty; a device begins in a new folder; nothing was changed")
-    for path in (root, folder.keeper, folder.pending, folder.courier):
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    spool.create(folder.spool)
+    with all_or_nothing(root, claim="keeper"):
+        return _create(DeviceFolder(root), sessions)
+
+
+def _create(folder: DeviceFolder, sessions: tuple[Session, ...]) -> Where:
+    root = folder.root
+    try:
+        for path in (root, folder.keeper, folder.pending, folder.courier):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        spool.create(folder.spool)
+    except OSError as error:
+        raise StateError(f"a device can't be made in {root}: {error.strerror}; nothing was sent") from None
     node_key = ec.generate_private_key(ec.SECP384R1())
     write_private(folder.node_key, node_key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
     vault_key, where = load_or_create(folder.vault_key)
@@ -110,19 +117,29 @@ def accept_policy(state: DeviceState, offer: PolicyOffer, *, fresh_yes: bool) ->
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a new file of mode 600. Raises: StateError, if it exists."""
+    """Write a new file of mode 600. Raises: StateError, if it exists or the disk refuses; no part of it stays then."""
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        raise StateError(f"{path} exists; nothing was changed") from None
+    except OSError as error:
+        raise StateError(f"{path} can't be made: {error.strerror}; nothing was changed") from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except FileExistsError:
-        raise StateError(f"{path} exists; nothing was changed") from None
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise StateError(f"{path} can't be written: {error.strerror}; nothing was changed") from None
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file whole, mode 600, by one rename."""
+    """Write a file whole, mode 600, by one rename. Raises: StateError; what was there stays then."""
     temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    write_private(temporary, data)
-    temporary.replace(path)
+    try:
+        temporary.unlink(missing_ok=True)
+        write_private(temporary, data)
+        temporary.replace(path)
+    except OSError as error:
+        raise StateError(f"{path} can't be replaced: {error.strerror}; nothing was changed") from None

@@ -104,7 +104,9 @@ class Chain:
         except NewerFormatError:
             raise
         except (FormatError, IntegrityError) as error:
-            raise LedgerError(f"entry {index} of the ledger does not hold: {error}") from None
+            raise LedgerError(
+                f"entry {index} of the ledger does not hold: {str(error).partition('; nothing ')[0]}; nothing was accepted"
+            ) from None
         self._take(entry, receipt)
         return entry
 

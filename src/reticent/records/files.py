@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,35 @@ def naming(path: Path) -> Iterator[None]:
         if str(path) in str(error):
             raise
         raise type(error)(f"{path}: {error}") from None
+
+
+@contextlib.contextmanager
+def all_or_nothing(root: Path, *, claim: str) -> Iterator[None]:
+    """Make what belongs into a new folder, or leave nothing: what is made inside is gone again if the block fails.
+
+    root: an empty folder, or one that isn't there yet; made with mode 700. claim: the folder in it that is made first, so that
+    of two who begin at once one stops and takes nothing away from the other.
+    Raises: StateError, where `root` holds anything or can't be made; then it is as it was.
+    """
+    existed = root.exists()
+    try:
+        if existed and any(root.iterdir()):
+            raise StateError(f"{root} is not empty; a new folder is needed; nothing was changed")
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (root / claim).mkdir(mode=0o700)
+    except OSError as error:
+        raise StateError(f"{root} can't be made: {error.strerror}; nothing was changed") from None
+    try:
+        yield
+    except BaseException:
+        for path in list(root.iterdir()):
+            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            if not existed:
+                root.rmdir()
+        raise
 
 
 def open_regular(path: Path, *, what: str, writable: bool = False) -> int:

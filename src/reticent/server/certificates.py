@@ -87,10 +87,11 @@ def issue(hosts: Sequence[str], *, now: datetime.datetime, valid_days: int = VAL
     )
 
 
-def expires_at(certificate: bytes) -> datetime.datetime:
-    """When a PEM certificate ends (UTC). Raises FormatError for anything else."""
+def validity(certificate: bytes) -> tuple[datetime.datetime, datetime.datetime]:
+    """When a PEM certificate begins and ends (UTC). Raises FormatError for anything else."""
     try:
-        return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+        read = x509.load_pem_x509_certificate(certificate)
+        return read.not_valid_before_utc, read.not_valid_after_utc
     except ValueError:
         raise FormatError("the server's certificate is not a PEM certificate; nothing was started") from None
 

@@ -1,6 +1,7 @@
 """`reticent server init`: everything that a server keeps, made once, in an empty folder."""
 
 import datetime
+import errno
 import json
 import secrets
 import socket
@@ -8,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from reticent.errors import StateError
+from reticent.records.files import all_or_nothing
 from reticent.records.keys import SigningKey
 from reticent.server.certificates import issue
 from reticent.server.settings import (
@@ -30,14 +32,17 @@ def create(root: Path, *, address: str, now: datetime.datetime) -> ServerSetting
     """
     host, port = split_address(address)
     paths = ServerPaths(root.resolve())
-    _claim(paths.root)
+    with all_or_nothing(paths.root, claim="tls"):
+        return _create(paths, host, port, now=now)
+
+
+def _create(paths: ServerPaths, host: str, port: int, *, now: datetime.datetime) -> ServerSettings:
+    _make_folders(paths.root)
     listen = listen_address(host)
     port = port or _free_port(listen, taken=0)
     settings = ServerSettings(
         address=join_address(host, port), listen=listen, superlink_port=_free_port("127.0.0.1", taken=port)
     )
-    for folder in ("tls", "keys", "flower", "logs", "runs", "tickets"):
-        (paths.root / folder).mkdir(mode=0o700)
     certificates = issue(tuple(dict.fromkeys((host, "127.0.0.1", "localhost"))), now=now)
     write_private(paths.ca_certificate, certificates.ca_certificate)
     write_private(paths.certificate, certificates.certificate)
@@ -56,30 +61,32 @@ def _shipped(name: str) -> bytes:
     return (resources.files("reticent.server") / name).read_bytes()
 
 
-def _claim(root: Path) -> None:
+def _make_folders(root: Path) -> None:
     try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(root.iterdir()):
-            raise StateError(f"{root} is not empty; `init` wants a new folder and changed nothing")
         root.chmod(0o700)
+        for folder in ("keys", "flower", "logs", "runs", "tickets"):
+            (root / folder).mkdir(mode=0o700)
     except OSError as error:
-        raise StateError(f"{root} can't be made a server folder: {error.strerror}") from None
+        raise StateError(f"{root} can't be made a server folder: {error.strerror}; nothing was made") from None
 
 
 def _free_port(host: str, *, taken: int) -> int:
     """A port that nobody listens on now, drawn at random so that two servers on one machine seldom meet."""
     for _ in range(200):
         port = secrets.choice(_PORTS)
-        if port != taken and port_is_free(host, port):
+        if port != taken and port_trouble(host, port) is None:
             return port
     raise StateError(f"no free port was found on {host}; nothing was started")
 
 
-def port_is_free(host: str, port: int) -> bool:
+def port_trouble(host: str, port: int) -> str | None:
+    """Why a server can't listen there, to follow "the port ..."; None where it can."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: closed connections don't count
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except PermissionError:
+            return "may not be used by this account: ports below 1024 are the system's"
+        except OSError as error:
+            return "is in use" if error.errno == errno.EADDRINUSE else f"can't be used ({error.strerror})"
+    return None

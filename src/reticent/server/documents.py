@@ -56,11 +56,11 @@ def read_yaml(path: Path) -> dict[str, JsonValue]:
     try:
         data = read_capped(path, limit_bytes=_LIMIT_BYTES)
     except FileNotFoundError:
-        raise StateError(f"{path} does not exist") from None
+        raise StateError(f"{path} does not exist; nothing was signed or sent") from None
     try:
         value = yaml.load(data, _Loader)  # noqa: S506  a SafeLoader
     except SettingError as error:
-        raise SettingError(f"{path}: {error}") from None
+        raise SettingError(f"{path}: {error}; nothing was signed or sent") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""

@@ -345,7 +345,9 @@ def _known(paths: ServerPaths, plan_id: str) -> tuple[Path, Plan]:
             raise FileNotFoundError
         data = read_capped(folder / "plan.json", limit_bytes=LIMIT_BYTES)
     except FileNotFoundError:
-        raise StateError(f"no run has plan id {plan_id[:80]!r}; `reticent server status` lists them") from None
+        raise StateError(
+            f"no run has plan id {plan_id[:80]!r}; `reticent server status` lists them; nothing was asked of any device"
+        ) from None
     with naming(folder / "plan.json"):
         signed = Signed.from_bytes(data)
         if signed.id != plan_id:

@@ -4,13 +4,14 @@ import ipaddress
 import json
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from reticent.errors import FormatError, InputError, NewerFormatError, SettingError, StateError
-from reticent.records.files import sync_folder
+from reticent.records.files import naming, sync_folder
 from reticent.records.layout import ServerFolder
 from reticent.records.record import Record, Version1
 
@@ -104,17 +105,25 @@ def split_address(address: str) -> tuple[str, int]:
     bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if bracketed else host.lower()
     if not digits.isascii() or not digits.isdigit() or len(digits) > 5 or not 0 <= int(digits) <= 65535:
-        raise SettingError(f"{address[:300]!r} is not an address; it is host:port, such as 127.0.0.1:9443")
+        raise SettingError(
+            f"{address[:300]!r} is not an address; it is host:port, such as 127.0.0.1:9443; nothing was made or started"
+        )
     try:
         parsed = ipaddress.ip_address(host)
     except ValueError:
         if bracketed or not _NAME.match(host) or host.rsplit(".", 1)[-1].isdigit():
-            raise SettingError(f"{host[:300]!r} is neither an IP address nor a host name") from None
+            raise SettingError(
+                f"{host[:300]!r} is neither an IP address nor a host name; nothing was made or started"
+            ) from None
     else:
         if (parsed.version == 6) is not bracketed or "%" in host:
-            raise SettingError(f"write an IPv6 address in brackets and without a zone: [{host}]:{digits}")
+            raise SettingError(
+                f"write an IPv6 address in brackets and without a zone: [{host}]:{digits}; nothing was made or started"
+            )
         if parsed.is_unspecified or parsed.is_multicast:
-            raise SettingError(f"{host} is no address that a device could connect to; name this machine's own")
+            raise SettingError(
+                f"{host} is no address that a device could connect to; name this machine's own; nothing was made or started"
+            )
     return host, int(digits)
 
 
@@ -138,30 +147,39 @@ def open_folder(root: Path) -> tuple[ServerPaths, ServerSettings]:
     try:
         data = read_capped(paths.settings, limit_bytes=_LIMIT_BYTES)
     except FileNotFoundError:
-        raise StateError(f"{paths.root} is not a server folder; `reticent server init` makes one") from None
+        raise StateError(
+            f"{paths.root} is not a server folder; `reticent server init` makes one; nothing was changed"
+        ) from None
     try:
-        settings = ServerSettings.from_value(json.loads(data))
+        with naming(paths.settings):
+            settings = ServerSettings.from_value(json.loads(data))
         ipaddress.ip_address(settings.listen)
         if settings.port == 0:
             raise SettingError("port 0")
     except NewerFormatError:
         raise
-    except (ValueError, InputError):
+    except (ValueError, InputError, RecursionError):
         raise FormatError(f"{paths.settings} does not hold a server's settings; nothing was started") from None
     return paths, settings
 
 
 def read_capped(path: Path, *, limit_bytes: int) -> bytes:
-    """A whole file of at most `limit_bytes`. Raises FormatError beyond, StateError where it can't be read."""
+    """A whole file of at most `limit_bytes`; a link to one will do.
+
+    Raises: FileNotFoundError; FormatError beyond the limit; StateError for a folder, a pipe or what can't be read.
+    """
     try:
-        with path.open("rb") as file:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for a writer
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise StateError(f"{path} is not a file; nothing was read or changed")
             data = file.read(limit_bytes + 1)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StateError(f"{path} can't be read: {error.strerror}") from None
+        raise StateError(f"{path} can't be read: {error.strerror}; nothing was read or changed") from None
     if len(data) > limit_bytes:
-        raise FormatError(f"{path} is larger than {limit_bytes} bytes; it was not read")
+        raise FormatError(f"{path} is larger than {limit_bytes} bytes; nothing was read or changed")
     return data
 
 
@@ -169,21 +187,29 @@ def write_private(path: Path, data: bytes) -> None:
     """A new file, mode 0600, on disk before this returns. Raises StateError if it exists or can't be written."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    except FileExistsError:
+        raise StateError(f"{path} exists already; it was left as it is") from None
+    except OSError as error:
+        raise StateError(f"{path} can't be made: {error.strerror}; nothing was written") from None
+    try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         sync_folder(path.parent)
-    except FileExistsError:
-        raise StateError(f"{path} exists already; it was left as it is") from None
     except OSError as error:
-        raise StateError(f"{path} can't be written: {error.strerror}") from None
+        path.unlink(missing_ok=True)
+        raise StateError(f"{path} can't be written: {error.strerror}; nothing was written") from None
 
 
 def replace_private(path: Path, data: bytes) -> None:
     """Like `write_private`, but replaces what is there, whole or not at all."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    write_private(fresh, data)
-    fresh.replace(path)
-    sync_folder(path.parent)
+    try:
+        fresh.unlink(missing_ok=True)
+        write_private(fresh, data)
+        fresh.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise StateError(f"{path} can't be replaced: {error.strerror}; it stays as it was") from None

@@ -16,15 +16,24 @@ from types import FrameType, TracebackType
 from typing import Self
 
 from reticent.errors import StateError
+from reticent.records.files import naming
 from reticent.server import flower
-from reticent.server.certificates import expires_at, trust
-from reticent.server.creation import port_is_free
+from reticent.server.certificates import trust, validity
+from reticent.server.creation import port_trouble
 from reticent.server.launcher import Child, Program, environment, executable
 from reticent.server.resumption import Resumption, left_over
 from reticent.server.serve_lock import locked
-from reticent.server.settings import ServerPaths, ServerSettings, join_address, open_folder, replace_private
+from reticent.server.settings import (
+    ServerPaths,
+    ServerSettings,
+    join_address,
+    open_folder,
+    read_capped,
+    replace_private,
+)
 
 _START_S = 120.0
+_PEM_LIMIT_BYTES = 64 * 1024
 _GRACE_S = 5.0
 _BACK_OFF_S = (1.0, 30.0)
 _STEADY_S = 60.0  # a process that lived this long starts again with the shortest wait
@@ -38,18 +47,15 @@ def serve(root: Path, *, say: Callable[[str], None] = print) -> None:
     start; nothing runs then.
     """
     paths, settings = open_folder(root)
-    ends = expires_at(paths.certificate.read_bytes())
-    if ends < datetime.datetime.now(datetime.UTC):
-        raise StateError(
-            f"the server's certificate ended on {ends:%Y-%m-%d}; devices would refuse it, nothing was started"
-        )
+    _check_certificate(paths.certificate)
     with locked(paths), _Signals() as signals:
         for what, host, port in (
             ("the gateway", settings.listen, settings.port),
             ("the SuperLink", "127.0.0.1", settings.superlink_port),
         ):
-            if not port_is_free(host, port):
-                raise StateError(f"port {port} on {host}, which {what} needs, is in use; nothing was started")
+            trouble = port_trouble(host, port)
+            if trouble is not None:
+                raise StateError(f"port {port} on {host}, which {what} needs, {trouble}; nothing was started")
         # Written anew each time: the folder may have been moved, or a port changed by hand.
         replace_private(paths.flower_home / "config.toml", flower.connection(paths, settings).encode())
         left = left_over(paths)
@@ -62,6 +68,22 @@ def serve(root: Path, *, say: Callable[[str], None] = print) -> None:
                     supervisor.watch(signals, say=say)
         finally:
             supervisor.end()
+
+
+def _check_certificate(path: Path) -> None:
+    """Raises StateError for a certificate that devices would refuse today, FormatError for none."""
+    now = datetime.datetime.now(datetime.UTC)
+    try:
+        with naming(path):
+            begins, ends = validity(read_capped(path, limit_bytes=_PEM_LIMIT_BYTES))
+    except FileNotFoundError:
+        raise StateError(f"{path} does not exist; nothing was started") from None
+    if not begins <= now < ends:
+        when = f"ended on {ends:%Y-%m-%d}" if now >= ends else f"begins on {begins:%Y-%m-%d}"
+        raise StateError(
+            f"the server's certificate {when} and this machine's clock says {now:%Y-%m-%d}; devices would refuse it, "
+            "nothing was started"
+        )
 
 
 def programs(paths: ServerPaths, settings: ServerSettings) -> tuple[Program, ...]:
