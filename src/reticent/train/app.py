@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import reticent
-from reticent.errors import InputError, SettingError, StateError
+from reticent.errors import InputError, ReticentError, SettingError, StateError
 from reticent.train.folder import RunFolder
 from reticent.train.run import run
 from reticent.train.settings import NOTHING, Settings
@@ -33,12 +33,21 @@ def main(arguments: Sequence[str]) -> None:
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign, assignment]
     parser.parse_args(list(arguments))
-    application = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(_experiment)
-    words = ["reticent train", *arguments]
+    trouble: list[Exception] = []
+
+    def experiment(config: DictConfig) -> None:
+        try:
+            _experiment(config)
+        except (ReticentError, OmegaConfBaseException) as error:
+            trouble.append(error)  # raised, Hydra would print the whole command line before it
+
+    application = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(experiment)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints what went wrong and exits by itself
-    before, sys.argv = sys.argv, words
+    before, sys.argv = sys.argv, ["reticent train", *arguments]
     try:
         application()
+        if trouble:
+            raise trouble[0]
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingError(f"{_first_sentence(error)}; {NOTHING}") from error
     finally:
