@@ -45,6 +45,15 @@ def test_wrong_use_is_one_sentence_and_exit_2(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_debug_shows_the_traceback_of_an_error_before_its_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, _, err = run(capsys, "--debug", "device", "status", tmp_path)
+    assert code == 2
+    assert err.startswith("Traceback (most recent call last):")
+    assert err.splitlines()[-1].startswith("reticent: ")
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, name, "--help")

@@ -67,6 +67,7 @@ def serving(folder: Path) -> Iterator[Server]:
 def body(content: bytes, *, status: int = 200, **headers: str) -> Script:
     def script(handler: http.server.BaseHTTPRequestHandler) -> None:
         handler.send_response(status)
+        handler.send_header("connection", "close")  # said, so that no next call is sent into a connection that closes
         for name, value in headers.items():
             handler.send_header(name.replace("_", "-"), value)
         if "content_length" not in headers:

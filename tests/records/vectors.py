@@ -15,6 +15,7 @@ from reticent.records.entries import Receipted
 from reticent.records.keys import Domain
 from reticent.records.messages import Abstain, JoinReply, JoinRequest, TrainRequest, encode_reply
 from reticent.spool import request_id
+from tests.records import kept_vectors
 from tests.records.samples import (
     COUNCIL,
     DEVICE,
@@ -104,6 +105,7 @@ def build() -> dict[str, Any]:
             stage: request_id(stage=stage, plan_id=PLAN.id, round=0, weights_hash=digest(WEIGHTS))
             for stage in ("join", "train")
         },
+        **kept_vectors.build(),
     }
 
 

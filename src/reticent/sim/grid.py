@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.serverapp import Grid
-from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
 from reticent.sim.worker import PartialSum, Worker
@@ -32,7 +31,7 @@ class InProcessGrid(Grid):
     def __init__(self, make_worker: MakeWorker, *, workers: int) -> None:
         """make_worker: makes the one worker of a process; it is pickled where there is more than one."""
         TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, 1  # as Flower does for a ServerApp
-        self._run = Run.create_empty(1)
+        self._run: Any = None
         self._make_worker = make_worker
         self._workers = workers
         self._here: Worker | None = None
@@ -61,11 +60,11 @@ class InProcessGrid(Grid):
         """The ids of the workers' processes; none where the one worker is in this process."""
         return [asked.result() for asked in [pool.submit(os.getpid) for pool in self._pools]]
 
-    def set_run(self, run: Run) -> None:
+    def set_run(self, run: Any) -> None:
         self._run = run
 
     @property
-    def run(self) -> Run:
+    def run(self) -> Any:
         return self._run
 
     def create_message(

@@ -52,7 +52,12 @@ DROPPED = {
     "rolled_back": "the device's ledger had gone back in time",
     "equivocation": "two different signed answers to one question",
 }
-STATUS = {"start": "public start", "applied": "applied", "aborted": "ABORTED, nothing applied"}
+STATUS = {
+    "start": "public start",
+    "applied": "applied",
+    "aborted": "ABORTED, nothing applied",
+    "resumed": "went on here",
+}
 
 
 def epsilon(value: float) -> str:
