@@ -29,10 +29,15 @@ def main(arguments: Sequence[str]) -> None:
     Raises: SettingError for what Hydra can't compose and for settings that make no sense; what `run` raises.
     """
     if any(one.startswith(RESUME) for one in arguments):
-        return _resume(arguments)
+        _resume(arguments)
+    else:
+        _compose(arguments)
+
+
+def _compose(arguments: Sequence[str]) -> None:
+    """Let Hydra put the settings together and call the experiment, once or for each of a sweep."""
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign, assignment]
-    parser.parse_args(list(arguments))
     trouble: list[Exception] = []
 
     def experiment(config: DictConfig) -> None:
@@ -45,13 +50,16 @@ def main(arguments: Sequence[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints what went wrong and exits by itself
     before, sys.argv = sys.argv, ["reticent train", *arguments]
     try:
+        parser.parse_args(list(arguments))
         application()
-        if trouble:
-            raise trouble[0]
+    except SystemExit:  # after --help or --version
+        return
     except (HydraException, OmegaConfBaseException) as error:
-        raise SettingError(f"{_first_sentence(error)}; {NOTHING}") from error
+        raise _said(error) from error
     finally:
         sys.argv = before
+    if trouble:
+        raise _said(trouble[0])
 
 
 def conf_folder() -> Path:
@@ -94,7 +102,9 @@ def _refuse(message: str) -> None:
     raise InputError(f"{message} (see 'reticent train --help'); {NOTHING}")
 
 
-def _first_sentence(error: Exception) -> str:
-    """Hydra explains itself over several lines; the first says what was wrong."""
+def _said(error: Exception) -> ReticentError:
+    """Ours as it is. Hydra explains itself over several lines; the first says what was wrong."""
+    if isinstance(error, ReticentError):
+        return error
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).rstrip(".")
+    return SettingError(f"{(lines[0] if lines else type(error).__name__).rstrip('.')}; {NOTHING}")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from reticent.errors import SettingError
 from reticent.model import catalogue
 from reticent.records.plan import LocalTraining
 from reticent.records.record import Budget, Count, Index, Noise, Positive, Record
@@ -123,6 +124,9 @@ class Settings(Record):
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Settings":
         """Raises: SettingError, naming the first setting that makes no sense; nothing was trained then."""
-        settings = cls(**values)
+        try:
+            settings = cls(**values)
+        except SettingError as error:
+            raise SettingError(f"{str(error).removesuffix('; nothing was written')}; {NOTHING}") from None
         catalogue.entry(settings.model.name)
         return settings

@@ -48,6 +48,7 @@ DROPPED = {
     "wrong_weights": "a reply to other weights",
     "wrong_shape": "another number of parameters",
     "out_of_range": "a value that no honest release can have",
+    "too_long": "longer than any honest release",
     "unpaid": "not charged in the device's ledger first",
     "rolled_back": "the device's ledger had gone back in time",
     "equivocation": "two different signed answers to one question",
