@@ -36,6 +36,7 @@ UPWARDS = [
     ("reticent.egress", "reticent.evaluate"),
     ("reticent.aggregate", "reticent.server"),
     ("reticent.audit", "reticent.cli"),
+    ("reticent.train", "reticent.api"),
 ]
 SIBLINGS = [
     ("reticent.capture", "reticent.recordings"),

@@ -124,8 +124,15 @@ def _recordings() -> Finding:
 def _training() -> Finding:
     from reticent.model import catalogue, network
 
-    names = catalogue.names()
+    names, problems = catalogue.names(), catalogue.problems()
     network.load(names[0])
+    if problems:
+        return Finding(
+            "training",
+            "limited",
+            f"{names[0]} loads, but not every model that is installed: {'; '.join(problems)}",
+            "ask whoever installed that package",
+        )
     return Finding(
         "training",
         "works",

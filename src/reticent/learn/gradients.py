@@ -16,7 +16,7 @@ from reticent.actions.pool import Ints, Pool
 from reticent.actions.vocabulary import CELLS, KINDS
 from reticent.model.frozen import Frozen, freeze
 from reticent.model.heads import CELL_LOSS, Heads, summed_loss
-from reticent.model.inputs import inputs
+from reticent.model.inputs import Inputs, inputs
 from reticent.model.network import Network
 from reticent.model.pools import take
 from reticent.model.trunk import Features
@@ -62,8 +62,8 @@ def window_gradients(network: Network, pool: Pool) -> Gradients:
 
     def gradients(rows: Ints) -> None:
         seen = inputs(take(pool, rows, size=EXAMPLES_AT_ONCE), dtype=torch.float64)
-        for part in (seen.frames, seen.patches, seen.history, seen.planes):
-            part.requires_grad_()  # or Opacus' hooks warn that they fire without an input gradient
+        for part in Inputs.__slots__:
+            getattr(seen, part).requires_grad_()  # or Opacus' hooks warn that they fire without an input gradient
         kind, cell = module(seen)
         next_kind, next_cell = _labels(pool, rows)
         torch.autograd.backward(summed_loss(kind, cell, next_kind=next_kind, next_cell=next_cell))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 from reticent.actions.vocabulary import CELLS, HISTORY, KINDS, TIME_BUCKETS
 
@@ -12,6 +13,17 @@ TOKEN = (KINDS + 1) + (TIME_BUCKETS + 1) + 3  # one past action: kind, time, and
 PLANES = 7  # where the history lies on the grid of cells
 SPOTS = KINDS + 4 + PLANES - 1  # indicators of a cell which a linear head may use
 FACTS = (KINDS + 1) ** 2 + 3 * (KINDS + 1) + (KINDS + 1) * (TIME_BUCKETS + 1) + 4
+
+
+class Widths(Protocol):
+    """What heads and whitening are made to fit: features of an example, of each cell, and of all cells at once."""
+
+    @property
+    def kind_features(self) -> int: ...
+    @property
+    def cell_features(self) -> int: ...
+    @property
+    def place(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +78,7 @@ class Architecture:
 
     def heads(self) -> Shapes:
         """Every head's tensors."""
-        return MappingProxyType(
-            {
-                "heads.cell_grid.weight": (1, self.cell_features),
-                "heads.cell_place.bias": (CELLS,),
-                "heads.cell_place.weight": (CELLS, self.place),
-                "heads.kind.bias": (KINDS,),
-                "heads.kind.weight": (KINDS, self.kind_features),
-            }
-        )
+        return head_shapes(self)
 
     def trunk(self) -> Shapes:
         """Every tensor that is frozen unless a plan trains all."""
@@ -102,14 +106,32 @@ class Architecture:
 
     def statistics(self) -> Shapes:
         """Public constants, never trained: mean and matrix for each group of features."""
-        widths = {"grid": self.cell_features, "kind": self.kind_features, "place": self.place}
-        shapes: dict[str, tuple[int, ...]] = {}
-        for group, width in widths.items():
-            shapes |= {
-                f"trunk.{group}_whitening.matrix": (width, width),
-                f"trunk.{group}_whitening.mean": (width,),
-            }
-        return MappingProxyType(shapes)
+        return statistics_shapes(self)
+
+
+def head_shapes(widths: Widths) -> Shapes:
+    """The linear heads that every model has."""
+    return MappingProxyType(
+        {
+            "heads.cell_grid.weight": (1, widths.cell_features),
+            "heads.cell_place.bias": (CELLS,),
+            "heads.cell_place.weight": (CELLS, widths.place),
+            "heads.kind.bias": (KINDS,),
+            "heads.kind.weight": (KINDS, widths.kind_features),
+        }
+    )
+
+
+def statistics_shapes(widths: Widths) -> Shapes:
+    """Mean and matrix for each group of features, of every model."""
+    groups = {"grid": widths.cell_features, "kind": widths.kind_features, "place": widths.place}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for group, width in groups.items():
+        shapes |= {
+            f"trunk.{group}_whitening.matrix": (width, width),
+            f"trunk.{group}_whitening.mean": (width,),
+        }
+    return MappingProxyType(shapes)
 
 
 def _layer(name: str, out: int, *into: int) -> dict[str, tuple[int, ...]]:

@@ -1,22 +1,30 @@
-"""Which models exist, and what shape is each? Names and numbers only: a server or courier asks here without torch."""
+"""Which models exist, and what shape is each? Names and numbers only: a server or courier asks here without torch.
+
+Three kinds: this package's own; those of installed packages (`installed`); and what this very process registered, which
+no other process knows and no device ever does.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from math import prod
 from types import MappingProxyType
 
 from reticent.errors import SettingError
+from reticent.model import installed
 from reticent.model.architecture import Architecture, Screen, Shapes
+from reticent.model.own import Model, OwnWidths, own_widths
 
 TRAINABLE = ("heads", "all")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One architecture, and the digest of the public weights that ship for it in `model/data`."""
+    """One architecture, and the digest of its public weights: those that ship in `model/data`, or those of a `model` brought."""
 
-    architecture: Architecture
+    architecture: Architecture | OwnWidths
     sha256: str
+    model: Model | None = None
 
 
 _MODELS: Mapping[str, Entry] = MappingProxyType(
@@ -35,20 +43,71 @@ _MODELS: Mapping[str, Entry] = MappingProxyType(
 )
 
 
+BUILT_IN = tuple(_MODELS)
+_registered: dict[str, Model] = {}
+
+
 def names() -> tuple[str, ...]:
-    """Every model that a plan may name."""
-    return tuple(_MODELS)
+    """Every model that a plan may name, this package's own first. Imports nothing."""
+    others = installed.names(taken=_MODELS)
+    return (*_MODELS, *others, *(name for name in _registered if name not in others))
 
 
 def entry(name: str) -> Entry:
-    """Raises SettingError for a name that is not in the catalogue."""
-    if name not in _MODELS:
-        raise SettingError(f"there is no model of this name; the models are {', '.join(_MODELS)}; nothing was loaded")
-    return _MODELS[name]
+    """Raises SettingError for a name that is not in the catalogue, or whose package brings what can't be used."""
+    if name in _MODELS:
+        return _MODELS[name]
+    brought = _registered.get(name) or installed.model(name)
+    if brought is None:
+        raise SettingError(f"there is no model of this name; the models are {', '.join(names())}; nothing was loaded")
+    return Entry(architecture=own_widths(brought), sha256=brought.sha256, model=brought)
+
+
+def register(name: str, model: Model) -> None:
+    """Let this process, and the workers of its simulations, name `model`; registered again, the name means the newer one.
+
+    No device and no other process learns of it: they know what is installed there. Raises SettingError for a name that no
+    plan could give or that is taken, FormatError or StateError for a model whose file isn't sound.
+    """
+    if not installed.well_formed(name):
+        raise SettingError("a model's name is lower case letters, digits, . _ -, up to 64; nothing was registered")
+    if name in _MODELS or name in installed.names(taken=()):
+        raise SettingError(f"{name} is the name of an installed model; choose another; nothing was registered")
+    own_widths(model)
+    _registered[name] = model
+
+
+def registered() -> Mapping[str, Model]:
+    """What this process registered."""
+    return _registered.copy()
+
+
+def problems() -> tuple[str, ...]:
+    """A sentence for each model of an installed package that can't be used. Imports those packages."""
+    return tuple(installed.problems(taken=_MODELS))
+
+
+def public_bytes(name: str) -> bytes:
+    """The file of its public weights, as it lies there now. Raises: SettingError; StateError or FormatError, if it was brought."""
+    model = entry(name).model
+    if model is None:
+        return files("reticent.model").joinpath("data", file(name)).read_bytes()
+    return model.read()
+
+
+def largest() -> int:
+    """The most parameters that any usable model trains. Imports what is installed."""
+    sizes = []
+    for name in names():
+        try:
+            sizes.append(parameters(name, "all"))
+        except SettingError:  # it says so where it is named
+            continue
+    return max(sizes)
 
 
 def file(name: str) -> str:
-    """Where in `model/data` its public weights are."""
+    """Where in `model/data` the public weights of one of this package's own are."""
     return f"{name}.safetensors"
 
 

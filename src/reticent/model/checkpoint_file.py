@@ -78,8 +78,7 @@ def read_weights(path: Path) -> SavedWeights:
     Raises: StateError (no such file), NewerFormatError, FormatError (truncated, too large, another model's shapes, NaN,
     infinity).
     """
-    largest = max(catalogue.parameters(name, "all") for name in catalogue.names())
-    tensors, metadata = decode(read_limited(path, limit_bytes=limit_bytes(largest)))
+    tensors, metadata = decode(read_limited(path, limit_bytes=limit_bytes(catalogue.largest())))
     check_version(metadata, known=VERSION)
     if set(metadata) != set(_FIELDS) or not _COUNT.fullmatch(metadata["round"]):
         raise FormatError("the file's metadata are not those of trained weights; nothing was loaded")

@@ -27,7 +27,7 @@ _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 1e-2
 _BLIND = 0.3  # how often an example loses its patch, and how often its screen turns from light to dark
 _RIDGE = 1e-3  # of the largest variance: directions that public data hardly knows are not blown up
-_FIXED_EXAMPLES = 12_000  # for statistics and heads: 500 MB of features
+FIXED_EXAMPLES = 12_000  # for statistics and heads: 500 MB of features
 _NEAR_SHARE = 0.75
 _GRID_ROWS = 200_000
 _HEAD_STEPS = 200
@@ -55,13 +55,12 @@ def fit(
     report: called with a line about progress; the lines name numbers of examples and losses, never a person.
     Raises SettingError for a pool too small for one batch.
     """
-    if len(pool) < _BATCH:
-        raise SettingError(f"a fit needs at least {_BATCH} examples; nothing was fitted")
+    _check_size(pool)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Network(widths)
         random = np.random.default_rng(seed)
-        _train(network, pool, random=random, epochs=epochs, report=report)
+        _train(network, widths, pool, random=random, epochs=epochs, report=report)
         some = _mixture(pool, near, random=random)
         _fix_statistics(network, some, exponent=whitening)
         loss = _fit_heads(network, some)
@@ -69,8 +68,27 @@ def fit(
     return network
 
 
-def _train(network: Network, pool: Pool, *, random: np.random.Generator, epochs: int, report: Report) -> None:
-    hidden = network.widths.hidden
+def fit_heads(network: Network, pool: Pool, *, whitening: float) -> None:
+    """Statistics and heads for a trunk that is as it should be; on at most 12,000 examples, the first ones.
+
+    Raises SettingError for a pool too small for one batch.
+    """
+    _check_size(pool)
+    rows = np.arange(min(len(pool), FIXED_EXAMPLES))
+    some = take(pool, rows, size=len(rows))
+    _fix_statistics(network, some, exponent=whitening)
+    _fit_heads(network, some)
+
+
+def _check_size(pool: Pool) -> None:
+    if len(pool) < _BATCH:
+        raise SettingError(f"a fit needs at least {_BATCH} examples; nothing was fitted")
+
+
+def _train(
+    network: Network, widths: Architecture, pool: Pool, *, random: np.random.Generator, epochs: int, report: Report
+) -> None:
+    hidden = widths.hidden
     when = nn.Linear(hidden, TIME_BUCKETS)
     parameters = [*network.parameters(), *when.parameters()]
     steps = len(pool) // _BATCH
@@ -95,7 +113,7 @@ def _train(network: Network, pool: Pool, *, random: np.random.Generator, epochs:
 
 def _mixture(pool: Pool, near: Pool, *, random: np.random.Generator) -> Pool:
     share = _NEAR_SHARE if len(near) else 0.0
-    far = random.permutation(len(pool))[: round(_FIXED_EXAMPLES * (1 - share))]
+    far = random.permutation(len(pool))[: round(FIXED_EXAMPLES * (1 - share))]
     close = np.arange(round(len(far) * share / (1 - share))) % max(1, len(near))
     return together([take(pool, far, size=len(far)), take(near, close, size=len(close))])
 

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from reticent.actions.vocabulary import CELLS, KINDS
-from reticent.model.architecture import Architecture
+from reticent.model.architecture import Widths
 from reticent.model.trunk import Features
 
 CELL_LOSS = 0.5  # beside 1 for the next kind
@@ -17,7 +17,7 @@ class Heads(nn.Module):
     cell_place: what the history alone says about each cell, through a few numbers, and a bias a cell.
     """
 
-    def __init__(self, widths: Architecture) -> None:
+    def __init__(self, widths: Widths) -> None:
         super().__init__()
         self.kind = nn.Linear(widths.kind_features, KINDS)
         self.cell_grid = nn.Linear(widths.cell_features, 1, bias=False)

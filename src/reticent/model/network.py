@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from functools import lru_cache
 from hashlib import sha256
-from importlib.resources import files
+from importlib import import_module
 
 import numpy as np
 import torch
@@ -18,9 +18,10 @@ from reticent.model.architecture import Architecture
 from reticent.model.checkpoint_file import check_version
 from reticent.model.heads import Heads
 from reticent.model.inputs import Inputs, inputs
+from reticent.model.own import OwnWidths
 from reticent.model.pools import take
 from reticent.model.tensors import Floats, check_shapes, decode, encode
-from reticent.model.trunk import Features, Trunk
+from reticent.model.trunk import Features, OwnTrunk, Trunk, WhitenedTrunk
 
 PUBLIC_VERSION = 1
 _EXAMPLES_AT_ONCE = 32
@@ -29,11 +30,14 @@ _EXAMPLES_AT_ONCE = 32
 class Network(nn.Module):
     """A frozen or trainable trunk, and linear heads."""
 
-    def __init__(self, widths: Architecture) -> None:
+    trunk: WhitenedTrunk
+
+    def __init__(self, widths: Architecture | OwnWidths) -> None:
+        """Raises SettingError for a trunk that was brought and can't be made."""
         super().__init__()
         self.widths = widths
         self.heads = Heads(widths)
-        self.trunk = Trunk(widths)
+        self.trunk = Trunk(widths) if isinstance(widths, Architecture) else OwnTrunk(widths, made(widths.made_by))
 
     def forward(self, seen: Inputs) -> tuple[Tensor, Tensor]:
         """Returns: logits of the next kind (n, KINDS) and of the next cell (n, CELLS)."""
@@ -44,14 +48,15 @@ class Network(nn.Module):
 def load(name: str) -> Network:
     """A fresh copy of the model with its public weights, float32.
 
-    Raises: SettingError (unknown name), FormatError (the shipped file is not the one whose hash the catalogue holds).
+    Raises: SettingError (unknown name, or a trunk that can't be made), FormatError (the file is not the one whose hash the
+    catalogue holds, or doesn't fit the trunk).
     """
-    return deepcopy(_public(name))
+    return deepcopy(_public(name, catalogue.entry(name)))
 
 
 def initial(name: str, trainable: str) -> Floats:
     """The public start of training, shape (P,), float32: heads and trunk fitted on public data. Raises SettingError."""
-    return vector(_public(name), trainable)
+    return vector(_public(name, catalogue.entry(name)), trainable)
 
 
 def trained(network: Network, trainable: str) -> Iterator[tuple[str, nn.Parameter]]:
@@ -120,15 +125,31 @@ def decode_public(data: bytes, *, name: str) -> Network:
     check_version(metadata, known=PUBLIC_VERSION)
     check_shapes(tensors, {**widths.heads(), **widths.trunk(), **widths.statistics()})
     network = Network(widths)
-    network.load_state_dict({key: torch.from_numpy(values.copy()) for key, values in tensors.items()})
+    try:
+        network.load_state_dict({key: torch.from_numpy(values.copy()) for key, values in tensors.items()})
+    except RuntimeError:  # of a trunk that was brought: this package's own has the shapes that were just checked
+        raise FormatError(f"the public weights of {name} don't fit its trunk; nothing was loaded") from None
     network.trunk.requires_grad_(False)
     return network
 
 
+def made(trunk: str) -> nn.Module:
+    """A new trunk from its "module:Class". Raises SettingError for one that can't be imported or made."""
+    module, _, name = trunk.partition(":")
+    try:
+        found = getattr(import_module(module), name)()
+    except Exception as error:  # it is somebody else's code
+        raise SettingError(
+            f"the trunk {trunk} can't be made ({type(error).__name__}: {error}); nothing was loaded"
+        ) from error
+    if not isinstance(found, nn.Module):
+        raise SettingError(f"the trunk {trunk} is no torch module; nothing was loaded")
+    return found
+
+
 @lru_cache(maxsize=8)
-def _public(name: str) -> Network:
-    entry = catalogue.entry(name)
-    data = files("reticent.model").joinpath("data", catalogue.file(name)).read_bytes()
+def _public(name: str, entry: catalogue.Entry) -> Network:
+    data = catalogue.public_bytes(name)
     if sha256(data).hexdigest() != entry.sha256:
         raise FormatError(
             f"the public weights of {name} in this installation are not the ones it was released with; nothing was loaded"

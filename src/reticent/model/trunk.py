@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from reticent.actions.vocabulary import HISTORY
-from reticent.model.architecture import PLANES, TOKEN, Architecture
+from reticent.model.architecture import PLANES, TOKEN, Architecture, Widths
 from reticent.model.inputs import Inputs
 
 
@@ -48,7 +48,29 @@ class Whitening(nn.Module):
         return (features - self.mean) @ self.matrix
 
 
-class Trunk(nn.Module):
+class WhitenedTrunk(nn.Module):
+    """What every model's trunk is: raw features of its own making, then whitening by public statistics."""
+
+    def __init__(self, widths: Widths) -> None:
+        super().__init__()
+        self.kind_whitening = Whitening(widths.kind_features)
+        self.grid_whitening = Whitening(widths.cell_features)
+        self.place_whitening = Whitening(widths.place)
+
+    def forward(self, seen: Inputs) -> Features:
+        raw = self.raw(seen)
+        return Features(
+            kind=self.kind_whitening(raw.kind),
+            grid=self.grid_whitening(raw.grid),
+            place=self.place_whitening(raw.place),
+        )
+
+    def raw(self, seen: Inputs) -> Features:
+        """Features before whitening; the same wherever whitening is the identity, as it is while a trunk is fitted."""
+        raise NotImplementedError
+
+
+class Trunk(WhitenedTrunk):
     """Screen, patch and history to features. Normalises within an example only, so examples never meet.
 
     The screen is halved twice to the grid of cells; there the history is laid over it (planes, and a bias for each
@@ -57,7 +79,7 @@ class Trunk(nn.Module):
     """
 
     def __init__(self, widths: Architecture) -> None:
-        super().__init__()
+        super().__init__(widths)
         screen = widths.screen
         self.sees = screen is not None
         if screen is not None:
@@ -76,20 +98,8 @@ class Trunk(nn.Module):
         self.grid2_norm = nn.GroupNorm(widths.groups, widths.map)
         self.mix = nn.Linear(widths.mixed, widths.hidden)
         self.place = nn.Linear(2 * widths.hidden, widths.place)
-        self.kind_whitening = Whitening(widths.kind_features)
-        self.grid_whitening = Whitening(widths.cell_features)
-        self.place_whitening = Whitening(widths.place)
-
-    def forward(self, seen: Inputs) -> Features:
-        raw = self.raw(seen)
-        return Features(
-            kind=self.kind_whitening(raw.kind),
-            grid=self.grid_whitening(raw.grid),
-            place=self.place_whitening(raw.place),
-        )
 
     def raw(self, seen: Inputs) -> Features:
-        """Features before whitening; the same wherever whitening is the identity, as it is while a trunk is fitted."""
         hidden = relu(self.history2(relu(self.history1(seen.history))))
         grid = self.grid1_norm(self.grid1(torch.cat([*self._screen(seen), seen.planes], dim=1)))
         grid = relu(grid + self.steer(hidden)[..., None, None])
@@ -119,3 +129,15 @@ class Trunk(nn.Module):
         if not self.sees:
             return []
         return [relu(self.patch2(relu(self.patch1(seen.patches)))).mean(dim=(2, 3)) * seen.has_patch]
+
+
+class OwnTrunk(WhitenedTrunk):
+    """One that somebody else brought, between this package's inputs and its whitening."""
+
+    def __init__(self, widths: Widths, own: nn.Module) -> None:
+        super().__init__(widths)
+        self.own = own
+
+    def raw(self, seen: Inputs) -> Features:
+        features: Features = self.own(seen)
+        return features

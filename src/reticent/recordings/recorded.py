@@ -1,13 +1,14 @@
 """What does a recorder keep of one sitting, and which session is it?"""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from reticent.actions.action import Frame, Session
-from reticent.actions.coalesce import coalesce
+from reticent.actions.action import Frame, Grey, Session
+from reticent.actions.canvas import BAR, PATCH_SCREEN_SIDE, canonical_frame, canonical_patch
+from reticent.actions.coalesce import Coalescer, coalesce
 from reticent.actions.events import InputEvent
 from reticent.actions.vocabulary import FRAME_HEIGHT, FRAME_WIDTH, PATCH_SIDE
 from reticent.errors import FormatError, SettingError
@@ -29,6 +30,34 @@ class RecordedSession:
 
     def __repr__(self) -> str:
         return f"<RecordedSession of {len(self.events)} events and {len(self.frames)} frames>"
+
+
+def record_session(
+    person: str, events: Iterable[InputEvent], screen: Callable[[InputEvent], Grey], *, aspect: float
+) -> RecordedSession:
+    """Events and screens from anywhere, as the project's own recorder would have kept them.
+
+    screen: asked, by the real coalescer, at each event that begins an action, for what was on the monitor just before it:
+    shape (height, width), uint8, any size; it becomes the canonical frame, and its unscaled surroundings of the pointer the
+    patch. aspect: width / height of that monitor. Raises SettingError for a screen or event that makes no sense.
+    """
+    kept, frames = tuple(events), {}
+    coalescer = Coalescer(aspect=aspect)
+    for index, event in enumerate(kept):
+        if coalescer.push(event).starts:
+            grey = screen(event)
+            frames[index] = Frame(thumbnail=canonical_frame(grey), patch=_patch(grey, event))
+    recorded = RecordedSession(person=person, events=kept, frames=frames, aspect=aspect)
+    check(recorded)
+    return recorded
+
+
+def _patch(grey: Grey, event: InputEvent) -> Grey:
+    half = PATCH_SCREEN_SIDE // 2
+    height, width = grey.shape
+    row, column = round(event.y * (height - 1)), round(event.x * (width - 1))
+    framed = np.pad(grey, half, constant_values=BAR)
+    return canonical_patch(framed[row : row + 2 * half, column : column + 2 * half])
 
 
 def session(recorded: RecordedSession) -> Session:

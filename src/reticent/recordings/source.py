@@ -1,9 +1,10 @@
 """Which recorded people are there, who of them may train, sit at a device, or test, and which of their time is held out?
 
 `office`: real pixels, recorded by scripts without a person, embedded in the package. `drawn`: generated, any number.
+Beside them every recording file is a source; `of_file` gives its name.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,11 +15,13 @@ from reticent.actions.pool import Pool
 from reticent.errors import SettingError, StateError
 from reticent.recordings import drawn
 from reticent.recordings.archive import Archive, read_archive, session
+from reticent.records.files import naming
 
 OFFICE = Path(__file__).parent / "data" / "office.recording"
 OFFICE_FRAMES = OFFICE.with_name("office-frames.png")  # a contact sheet of it
 DRAWN_PEOPLE = 200  # how many are listed; any other index works too
 FIRST_CLIENT = 1_000_000  # drawn people from here on train in simulations and nowhere else
+_FILE = "file:"
 _TEST_EVERY = 3  # every third person tests: at least a quarter, whatever the number of people
 _HELD_OUT_EVERY = 3  # of a person's sessions, one in three is held out, and at least the last
 
@@ -54,23 +57,39 @@ class _Source:
 
 
 def names() -> tuple[str, ...]:
-    """The sources there are."""
+    """The sources that this package brings."""
     return tuple(_SOURCES)
 
 
+def of_file(path: Path) -> str:
+    """The name of the source that a recording file is, wherever it is read: also by a worker started elsewhere."""
+    return f"{_FILE}{path.resolve()}"
+
+
 def people(name: str) -> tuple[str, ...]:
-    """The people of a source, sorted. Raises SettingError for another name, StateError if its file is missing."""
+    """The people of a source, sorted. Raises SettingError for another name, StateError or FormatError for its file."""
     return _source(name).people()
 
 
 def sessions(name: str, person: str) -> tuple[Session, ...]:
-    """One person's sessions. Raises SettingError for a person or source there is not, StateError for a missing file."""
+    """One person's sessions. Raises SettingError for a person or source there is not, StateError or FormatError for its file."""
     return _source(name).sessions(person)
 
 
 def pool(name: str, person: str) -> Pool:
     """One person's training windows. Raises: as `sessions`."""
     return windows(sessions(name, person))
+
+
+def pools(name: str, people: Iterable[str], *, examples: int) -> list[Pool]:
+    """The windows of the first people, until there are so many: own recordings may be of any size. Raises: as `sessions`."""
+    found: list[Pool] = []
+    for person in people:
+        if examples <= 0:
+            break
+        found.append(pool(name, person))
+        examples -= len(found[-1])
+    return found
 
 
 def held_out(sessions: Sequence[Session]) -> int:
@@ -105,9 +124,32 @@ def clients(name: str, *, people: int | None) -> tuple[str, ...]:
 
 
 def _source(name: str) -> _Source:
+    if name.startswith(_FILE):
+        return _of_archive(lambda: _read(Path(name.removeprefix(_FILE))))
     if name not in _SOURCES:
         raise SettingError(f"there is no source of that name; there are: {', '.join(_SOURCES)}; nothing was read")
     return _SOURCES[name]
+
+
+def _of_archive(archive: Callable[[], Archive]) -> _Source:
+    return _Source(
+        people=lambda: tuple(sorted(archive().people)),
+        sessions=lambda person: tuple(session(recorded) for recorded in archive().sessions(person)),
+    )
+
+
+def _read(path: Path) -> Archive:
+    if not path.is_file():
+        raise StateError(f"there is no recording {path}; nothing was read")
+    status = path.stat()
+    with naming(path):
+        return _archive(path, (status.st_ino, status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(maxsize=1)
+def _archive(path: Path, status: tuple[int, int, int]) -> Archive:
+    """One file, packed as it is; people are unpacked one at a time. status: a file that was written again is read again."""
+    return read_archive(path)
 
 
 @lru_cache(maxsize=1)
@@ -125,9 +167,6 @@ def _drawn_people() -> tuple[str, ...]:
 
 
 _SOURCES = {
-    "office": _Source(
-        people=lambda: _office().people,
-        sessions=lambda person: tuple(session(recorded) for recorded in _office().sessions(person)),
-    ),
+    "office": _of_archive(lambda: _office()),
     "drawn": _Source(people=_drawn_people, sessions=drawn.sessions),
 }

@@ -28,7 +28,7 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reticent.errors import ReticentError
-from reticent.model.catalogue import TRAINABLE, names, parameters
+from reticent.model.catalogue import largest
 from reticent.records.messages import HEADER_LIMIT_BYTES, VALUE_BYTES
 from reticent.server.certificates import listener, trust
 from reticent.server.settings import open_folder
@@ -38,9 +38,7 @@ SMALL_BYTES: Final = 64 * 1024  # of a body may be read before a slot is taken: 
 # An announcement spells each object that its reply is made of, in 68 bytes; a genuine one has three objects and 427 bytes.
 ANNOUNCEMENT_LIMIT_BYTES: Final = 1024
 # The largest object of a genuine reply: a release of the largest model that a plan may name, and what Flower wraps it in.
-OBJECT_LIMIT_BYTES: Final = (
-    VALUE_BYTES * max(parameters(name, choice) for name in names() for choice in TRAINABLE) + 2 * HEADER_LIMIT_BYTES
-)
+OBJECT_LIMIT_BYTES: Final = VALUE_BYTES * largest() + 2 * HEADER_LIMIT_BYTES
 
 # What a locked device needs, and how large its body may be. Not `get-fab` (it would hand out code), not `register-node` nor
 # `unregister-node`. No reply can be larger than the objects that one announcement has room for: about 4 MB.

@@ -13,7 +13,6 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-import reticent
 from reticent.errors import InputError, ReticentError, SettingError, StateError
 from reticent.train.folder import RunFolder
 from reticent.train.run import run
@@ -64,18 +63,31 @@ def _compose(arguments: Sequence[str]) -> None:
 
 def conf_folder() -> Path:
     """Where the config groups lie: in an installed package, or beside `src` in a checkout. Raises: StateError."""
-    package = Path(reticent.__file__).parent
+    package = Path(__file__).parents[1]
     for folder in (package / "conf", package.parents[1] / "conf"):
         if (folder / "train.yaml").is_file():
             return folder
     raise StateError(f"the config groups of `reticent train` are not in this installation; install it again; {NOTHING}")
 
 
-def _experiment(config: DictConfig) -> None:
+def settings_of(config: DictConfig) -> Settings:
+    """What Hydra composed, checked. Raises: SettingError."""
     values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     if not isinstance(values, dict):
         raise SettingError(f"the settings are no mapping of names to values; {NOTHING}")
-    _run(Settings.of({str(name): value for name, value in values.items()}), Path(HydraConfig.get().runtime.output_dir))
+    return Settings.of({str(name): value for name, value in values.items()})
+
+
+def first_sentence(error: Exception) -> str:
+    """Hydra explains itself over several lines; the first says what was wrong, and not always with which setting."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    sentence = (lines[0] if lines else type(error).__name__).rstrip(".")
+    setting = getattr(error, "full_key", None)
+    return sentence if not setting or setting in sentence else f"{setting}: {sentence}"
+
+
+def _experiment(config: DictConfig) -> None:
+    _run(settings_of(config), Path(HydraConfig.get().runtime.output_dir))
 
 
 def _resume(arguments: Sequence[str]) -> None:
@@ -103,8 +115,5 @@ def _refuse(message: str) -> None:
 
 
 def _said(error: Exception) -> ReticentError:
-    """Ours as it is. Hydra explains itself over several lines; the first says what was wrong."""
-    if isinstance(error, ReticentError):
-        return error
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return SettingError(f"{(lines[0] if lines else type(error).__name__).rstrip('.')}; {NOTHING}")
+    """Ours as it is; what Hydra says as one sentence."""
+    return error if isinstance(error, ReticentError) else SettingError(f"{first_sentence(error)}; {NOTHING}")

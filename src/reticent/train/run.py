@@ -32,11 +32,11 @@ def run(settings: Settings, root: Path, *, told: Told = lambda line: None) -> di
     told: gets each line of rounds.jsonl as it is written. Raises: InputError before anything is trained, RoundAborted.
     """
     engine, folder = settings.engine, RunFolder(root)
-    scoring = Scoring(settings.data.source, model=settings.model.name, trainable=settings.learn.trainable)
+    scoring = Scoring(settings.data.origin, model=settings.model.name, trainable=settings.learn.trainable)
     workers_mb = 0.0
     trained: Sequence[str] = ()
     if isinstance(engine, InProcess):
-        people = population(settings.data.source, people=settings.data.people)
+        people = population(settings.data.origin, people=settings.data.people)
         if not len(people):
             raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
         made = planned(settings, people=len(people))

@@ -13,6 +13,7 @@ from reticent.model.pools import together
 from reticent.model.tensors import Floats
 from reticent.recordings import source
 
+MOST_EXAMPLES = 65_536  # of test people, and of those whom baselines count: about 250 MB
 MOST_WITHIN = 100  # people whose held-out time is scored: more would only take longer
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 _PER_PERSON = ("top1", "cell_top1", "perplexity")
@@ -25,8 +26,8 @@ class Scoring:
     def __init__(self, data: str, *, model: str, trainable: str) -> None:
         self._data = data
         self._make = partial(Scorer, model, trainable)
-        self._people = source.split(data).test
-        pools = [source.pool(data, person) for person in self._people]
+        pools = source.pools(data, source.split(data).test, examples=MOST_EXAMPLES)
+        self._people = len(pools)
         self._ends = list(accumulate((len(pool) for pool in pools), initial=0))
         self._tested = together(pools)
         self._scorer = self._make(self._tested)
@@ -39,7 +40,7 @@ class Scoring:
         """What results.json says about quality."""
         return {
             **self(weights),
-            "test": {"people": len(self._people), "examples": len(self._tested)},
+            "test": {"people": self._people, "examples": len(self._tested)},
             "baselines": self._baselines(),
             "per_person": self._spread(weights),
         }
@@ -51,7 +52,7 @@ class Scoring:
 
     def _baselines(self) -> dict[str, dict[str, float | int]]:
         data = self._data if source.split(self._data).public else _PUBLIC_ELSEWHERE
-        counted = together(source.pool(data, person) for person in source.split(data).public)
+        counted = together(source.pools(data, source.split(data).public, examples=MOST_EXAMPLES))
         return {name: row.as_dict() for name, row in baselines(counted, self._tested).items()}
 
     def _spread(self, weights: Floats) -> dict[str, dict[str, float]]:

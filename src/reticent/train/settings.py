@@ -1,12 +1,14 @@
 """What an experiment is asked for, as frozen types; what Hydra composed is checked here and goes no further."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from reticent.errors import SettingError
 from reticent.model import catalogue
+from reticent.recordings import source
 from reticent.records.plan import LocalTraining
 from reticent.records.record import Budget, Count, Index, Noise, Positive, Record
 
@@ -14,12 +16,25 @@ NOTHING = "nothing was trained"
 
 
 class Data(Record):
-    """source: whose recordings. people: how many of its clients train; None takes all there are."""
+    """source: whose recordings. people: how many of its clients train; None takes all there are. path: of a recording, with
+    source files, and None otherwise."""
 
     TITLE: ClassVar[str] = "data setting"
 
-    source: Literal["office", "drawn"]
+    source: Literal["office", "drawn", "files"]
     people: Count | None
+    path: str | None = None
+
+    @model_validator(mode="after")
+    def _path_fits(self) -> Self:
+        if (self.source == "files") != (self.path is not None):
+            raise ValueError("data.source=files takes a recording's data.path, and no other source takes one")
+        return self
+
+    @property
+    def origin(self) -> str:
+        """The source, as `reticent.recordings.source` names it."""
+        return self.source if self.path is None else source.of_file(Path(self.path))
 
 
 class Model(Record):
@@ -129,4 +144,9 @@ class Settings(Record):
         except SettingError as error:
             raise SettingError(f"{str(error).removesuffix('; nothing was written')}; {NOTHING}") from None
         catalogue.entry(settings.model.name)
-        return settings
+        if settings.data.path is None:
+            return settings
+        found = settings.data.model_copy(
+            update={"path": str(Path(settings.data.path).resolve())}
+        )  # a resume may start elsewhere
+        return settings.model_copy(update={"data": found})

@@ -7,8 +7,10 @@ from typing import Any
 
 from reticent.aggregate.optimiser import ServerMomentum
 from reticent.aggregate.rounds import Course, run_course
+from reticent.model import catalogue
 from reticent.model.checkpoint_file import SavedWeights, write_weights
 from reticent.model.network import initial
+from reticent.model.own import Model
 from reticent.model.tensors import Floats
 from reticent.records.canonical import digest
 from reticent.sim.grid import InProcessGrid
@@ -41,7 +43,8 @@ def simulate(
     plan_id = digest(plan.to_bytes())
     workers = min(engine.workers or len(os.sched_getaffinity(0)), made.cohort)
     make_worker = partial(
-        Worker,
+        _worker,
+        catalogue.registered(),
         plan=plan,
         plan_id=plan_id,
         population=people,
@@ -69,3 +72,10 @@ def simulate(
         )
         run_course(course, initial(plan.model, plan.trainable), play)
     return play.peak_rss_mb
+
+
+def _worker(models: Mapping[str, Model], **arguments: Any) -> Worker:
+    """In a process of its own it knows what this one registered."""
+    for name, model in models.items():
+        catalogue.register(name, model)
+    return Worker(**arguments)

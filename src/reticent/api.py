@@ -1,0 +1,135 @@
+"""What a researcher calls from Python: run an experiment, bring a model, ask what a setting costs.
+
+The same experiments as `reticent train`, by the same words; the same folder of results.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reticent.errors import SettingError, StateError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from reticent.model.own import Model
+
+RESUME = "resume="
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A finished run. print() shows what the command line shows.
+
+    folder: with config.yaml, rounds.jsonl, results.json, privacy.json, report.html, model.safetensors and checkpoint/.
+    results: what results.json holds. rounds: the lines of rounds.jsonl, the public start first.
+    """
+
+    folder: Path
+    results: dict[str, Any]
+    rounds: tuple[dict[str, Any], ...]
+
+    def __repr__(self) -> str:
+        return f"<Run in {self.folder}>"
+
+    def __str__(self) -> str:
+        from reticent.train.summary import summary
+
+        return summary(self.results, self.folder)
+
+    @property
+    def epsilon(self) -> dict[str, dict[str, dict[str, float | None]]]:
+        """By unit, adversary and adjacency: run.epsilon["employee"]["server"]["zero_out"]."""
+        found: dict[str, dict[str, dict[str, float | None]]] = self.results["epsilon"]
+        return found
+
+    @property
+    def report(self) -> Path:
+        """One page to open in a browser, offline."""
+        return self.folder / "report.html"
+
+    @property
+    def model(self) -> Path:
+        """The trained weights, for `reticent evaluate`."""
+        return self.folder / "model.safetensors"
+
+
+def run(*overrides: str, folder: str | Path | None = None) -> Run:
+    """Run one experiment to its end, and keep everything in `folder`.
+
+    overrides: the words of `reticent train`, such as "data=drawn", "privacy.epsilon=8"; or "resume=FOLDER" alone, which goes
+    on with a run that was interrupted, or reads one that ended. folder: new, or of the very same settings.
+    Several workers are processes: a script calls this below `if __name__ == "__main__":`; a notebook needs no such line.
+    Raises: InputError before anything is trained, RoundAborted.
+    """
+    os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")  # before flwr is imported: it must not call home
+    os.environ.setdefault("FLWR_DISABLE_UPDATE_CHECK", "1")
+    try:
+        from reticent.train.compose import composed
+        from reticent.train.folder import RunFolder
+        from reticent.train.run import run as play
+    except ModuleNotFoundError as missing:
+        raise StateError(
+            f"running an experiment needs the package {missing.name}: pip install 'reticent[research,server]'; nothing was trained"
+        ) from None
+    resumed = [word for word in overrides if word.startswith(RESUME)]
+    if (len(resumed), len(overrides), folder is None) not in ((1, 1, True), (0, len(overrides), False)):
+        raise SettingError(
+            'a run takes a folder and settings, or "resume=FOLDER" and nothing else; nothing was trained'
+        )
+    root = Path(resumed[0].removeprefix(RESUME)) if folder is None else Path(folder)
+    settings = RunFolder(root).settings() if resumed else composed(overrides)
+    play(settings, root)
+    results = json.loads((root / "results.json").read_bytes())
+    return Run(folder=root, results=results, rounds=tuple(RunFolder(root).lines()))
+
+
+def make_model(trunk: "nn.Module", weights: str | Path, *, data: str = "drawn") -> "Model":
+    """Give a trunk its public start: statistics of its features and linear heads, fitted to public people without privacy.
+
+    trunk: a torch module whose class stands in a module, is made without arguments, and maps `Inputs` of n examples to their
+    `Features`; it neither mixes examples nor keeps buffers. Its weights stay as they are: train them first, on public data
+    only. weights: the file to write. data: office, drawn, or the path of a recording; its public people are read.
+    Returns: the declaration, for `register` or for a package. Raises: SettingError for a trunk that breaks these rules.
+    """
+    from reticent.model.bringing import write_model
+    from reticent.model.fitting import FIXED_EXAMPLES
+    from reticent.model.pools import together
+    from reticent.recordings import source
+
+    name = data if data in source.names() else source.of_file(Path(data))
+    public = source.pools(name, source.split(name).public, examples=FIXED_EXAMPLES)
+    return write_model(trunk, Path(weights), together(public))
+
+
+def epsilon(*, noise_multiplier: float, steps: int, delta: float, sampling_rate: float = 1.0) -> float:
+    """What a Gaussian mechanism costs that runs `steps` times, zero-out; as `reticent privacy epsilon`.
+
+    Raises: SettingError; IntegrityError, if accountants contradict each other.
+    """
+    from reticent.errors import IntegrityError
+    from reticent.privacy.accountants import epsilon as account
+    from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit
+
+    event = PrivacyEvent(
+        unit=Unit.EMPLOYEE if sampling_rate == 1 else Unit.EXAMPLE,
+        adjacency=Adjacency.ZERO_OUT,
+        mode=Mode.LOCAL,
+        clip_norm=1.0,
+        noise_multiplier=noise_multiplier,
+        sampling_rate=sampling_rate,
+        steps=steps,
+    )
+    spent = account([event], delta=delta, adjacency=Adjacency.ZERO_OUT)
+    if spent.disagreements:
+        raise IntegrityError("; ".join(spent.disagreements))
+    return spent.epsilon
+
+
+def calibrate(*, epsilon: float, delta: float, steps: int, sampling_rate: float = 1.0) -> float:
+    """The smallest noise multiplier that keeps `steps` runs within epsilon and delta; as `reticent privacy calibrate`."""
+    from reticent.privacy.calibration import noise_multiplier
+
+    return noise_multiplier(epsilon=epsilon, delta=delta, steps=steps, sampling_rate=sampling_rate)

@@ -1,0 +1,20 @@
+"""From the words of `reticent train` to checked settings, without a command line: for Python and notebooks."""
+
+from collections.abc import Sequence
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from reticent.errors import SettingError
+from reticent.train.app import conf_folder, first_sentence, settings_of
+from reticent.train.settings import NOTHING, Settings
+
+
+def composed(overrides: Sequence[str]) -> Settings:
+    """What these overrides make of conf/. Raises: SettingError for what Hydra can't compose or what makes no sense."""
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+            return settings_of(compose("train", overrides=list(overrides)))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise SettingError(f"{first_sentence(error)}; {NOTHING}") from error

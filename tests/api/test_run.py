@@ -1,0 +1,103 @@
+"""A run from Python is a run of the command: the same words, the same folder, the same sentences."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import reticent
+from reticent.cli import main
+from reticent.errors import InputError, SettingError
+from reticent.model.checkpoint_file import read_weights
+from reticent.train.folder import RunFolder
+
+WORDS = ("model.name=history", "server.rounds=2", "engine.workers=1", "data=files")
+
+
+@pytest.fixture(scope="module")
+def done(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> reticent.Run:
+    return reticent.run(*WORDS, f"data.path={recording}", folder=tmp_path_factory.mktemp("runs") / "first")
+
+
+def test_a_run_returns_what_its_folder_holds(done: reticent.Run) -> None:
+    assert done.results == json.loads((done.folder / "results.json").read_bytes())
+    assert (done.results["people"], done.results["test"]["people"]) == (4, 4)
+    assert [line["round"] for line in done.rounds] == [-1, 0, 1]
+    assert done.epsilon["employee"]["server"]["zero_out"] == pytest.approx(4.0, abs=1e-6)
+    assert done.report.read_text().startswith("<!doctype html>")
+    assert read_weights(done.model).round == 2
+    assert str(done).startswith("history (heads), 2 rounds")
+    assert repr(done) == f"<Run in {done.folder}>"
+
+
+def test_a_finished_run_is_read_again_and_stays_as_it_is(done: reticent.Run) -> None:
+    before = done.model.read_bytes()
+    again = reticent.run(f"resume={done.folder}")
+    assert (again.rounds, again.epsilon, again.results["top1"]) == (done.rounds, done.epsilon, done.results["top1"])
+    assert done.model.read_bytes() == before
+
+
+def test_a_relative_path_of_a_recording_is_kept_as_an_absolute_one(
+    done: reticent.Run, recording: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from reticent.train.compose import composed
+
+    monkeypatch.chdir(recording.parent)
+    made = composed([*WORDS, f"data.path={recording.name}"])
+    assert made == RunFolder(done.folder).settings()
+    assert made.data.path == str(recording)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["data.source=nonsense"], "data.source"),
+        (["data=nonsense"], "nonsense"),
+        (["nonsense=1"], "nonsense"),
+        (["privacy.epsilon=0"], "privacy.epsilon"),
+        (["privacy.epsilon="], "privacy"),
+        (["model.name=nonsense"], "there is no model of this name"),
+        (["data=files"], "data.path"),
+        (["data=files", "data.path=null"], "data.source=files takes a recording's data.path"),
+        (["data=drawn", "+data.path=x"], "no other source takes one"),
+        (["data=files", "data.path=missing.recording"], "missing.recording; nothing was read"),
+        (["data=files", "data.path=."], "there is no recording"),
+    ],
+)
+def test_what_makes_no_sense_is_one_sentence_and_trains_nothing(
+    words: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as raised:
+        reticent.run(*words, folder="runs/wrong")
+    assert sentence in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert "nothing was" in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.recording"
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(InputError, match="not a reticent recording"):
+        reticent.run(*WORDS, f"data.path={path}", folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "folder"), [([], None), (["resume=x"], "y"), (["resume=x", "seed=1"], None), (["seed=1"], None)]
+)
+def test_a_call_takes_a_folder_or_a_resume(words: list[str], folder: str | None) -> None:
+    with pytest.raises(SettingError, match="takes a folder and settings, or"):
+        reticent.run(*words, folder=folder)
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.1])
+def test_epsilon_and_calibration_are_the_commands(rate: float, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--steps", "30", "--delta", "1e-5", "--sampling-rate", str(rate), "--json"]
+    assert main(["privacy", "calibrate", "--epsilon", "4", *words]) == 0
+    noise = json.loads(capsys.readouterr().out)["noise_multiplier"]
+    assert reticent.calibrate(epsilon=4, steps=30, delta=1e-5, sampling_rate=rate) == noise
+    assert main(["privacy", "epsilon", "--noise-multiplier", "2", *words]) == 0
+    spent = json.loads(capsys.readouterr().out)["epsilon"]
+    assert reticent.epsilon(noise_multiplier=2, steps=30, delta=1e-5, sampling_rate=rate) == spent

@@ -1,0 +1,60 @@
+"""Trunks that somebody might bring: a sound one, and one for each way to break the contract."""
+
+import torch
+from torch import nn
+
+from reticent import Features, Inputs
+from reticent.actions.vocabulary import HISTORY
+from reticent.model.architecture import TOKEN
+
+
+class Sound(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.history = nn.Linear(HISTORY * TOKEN, 8)
+
+    def forward(self, seen: Inputs) -> Features:
+        hidden = torch.tanh(self.history(seen.history))
+        return Features(kind=torch.cat([hidden, seen.facts], dim=1), grid=seen.spots, place=hidden)
+
+
+class WithBatchStatistics(Sound):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(8)
+
+
+class WithDropout(Sound):
+    def forward(self, seen: Inputs) -> Features:
+        plain = super().forward(seen)
+        return Features(kind=nn.functional.dropout(plain.kind, 0.5), grid=plain.grid, place=plain.place)
+
+
+class Mixing(Sound):
+    def forward(self, seen: Inputs) -> Features:
+        plain = super().forward(seen)
+        return Features(kind=plain.kind, grid=plain.grid, place=plain.place - plain.place.mean(dim=0))
+
+
+class WrongShape(Sound):
+    def forward(self, seen: Inputs) -> Features:
+        plain = super().forward(seen)
+        return Features(kind=plain.kind, grid=plain.grid[:, :-1], place=plain.place)
+
+
+class NoFeatures(Sound):
+    def forward(self, seen: Inputs) -> Features:
+        return seen.facts  # type: ignore[return-value]
+
+
+class WithArgument(Sound):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+
+def nested() -> nn.Module:
+    class Inner(Sound):
+        pass
+
+    return Inner()
