@@ -99,7 +99,7 @@ def make_model(trunk: "nn.Module", weights: str | Path, *, data: str = "drawn") 
     from reticent.model.pools import together
     from reticent.recordings import source
 
-    name = data if data in source.names() else source.of_file(Path(data))
+    name = source.named(data)
     public = source.pools(name, source.split(name).public, examples=FIXED_EXAMPLES)
     return write_model(trunk, Path(weights), together(public))
 

@@ -180,6 +180,13 @@ def test_a_name_that_two_packages_bring_is_neithers(site: Path, model: reticent.
     assert "acme_one" not in sys.modules
 
 
+def test_a_package_that_is_installed_while_a_process_runs_is_found(site: Path, model: reticent.Model) -> None:
+    os.utime(site, ns=(0, 0))
+    assert catalogue.names() == catalogue.BUILT_IN
+    install(site, "acme-model", {"acme": "acme_model:MINE"}, declaration(model), mine=model.weights.read_bytes())
+    assert catalogue.names() == (*catalogue.BUILT_IN, "acme")
+
+
 def test_a_name_that_no_plan_could_give_is_a_problem_and_no_name(site: Path, model: reticent.Model) -> None:
     install(site, "acme-model", {"My model": "acme_model:MINE"}, declaration(model))
     assert catalogue.names() == catalogue.BUILT_IN

@@ -30,6 +30,18 @@ def test_a_run_returns_what_its_folder_holds(done: reticent.Run) -> None:
     assert repr(done) == f"<Run in {done.folder}>"
 
 
+def test_its_model_is_scored_again_on_the_same_recording_by_the_command(
+    done: reticent.Run, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(done.model), "--data", str(recording), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["test_people"] == 4
+    assert report["baselines_counted_on"] == str(recording)
+    for name in ("top1", "perplexity", "cell_top1"):
+        assert report[name] == pytest.approx(done.results[name], abs=1e-9)
+    assert report["baselines"]["markov1"]["top1"] == done.results["baselines"]["markov1"]["top1"]
+
+
 def test_a_finished_run_is_read_again_and_stays_as_it_is(done: reticent.Run) -> None:
     before = done.model.read_bytes()
     again = reticent.run(f"resume={done.folder}")

@@ -91,6 +91,13 @@ def test_a_file_is_a_source_with_the_same_split_and_the_same_people(own, monkeyp
     assert source.of_file(own.relative_to(own.parent)) == name
 
 
+def test_a_source_is_named_by_its_name_or_by_its_path(own):
+    assert source.named("drawn") == "drawn"
+    assert source.named(str(own)) == source.of_file(own)
+    with pytest.raises(SettingError, match="office and drawn"):
+        source.named(str(own) + "x")
+
+
 def test_a_file_that_was_written_again_is_read_again(own):
     name = source.of_file(own)
     assert len(source.people(name)) == 11

@@ -31,7 +31,13 @@ _COLUMNS = {
 
 @click.command("evaluate")
 @click.argument("checkpoint")
-@click.option("--data", "data", required=True, metavar="NAME", help="Recorded sessions; scored on their test people.")
+@click.option(
+    "--data",
+    "data",
+    required=True,
+    metavar="NAME",
+    help="Recorded sessions, or the path of a recording; scored on their test people.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine output.")
 def evaluate(checkpoint: str, data: str, as_json: bool) -> None:
     """Metrics of CHECKPOINT, and of baselines counted on public people, on the test people of NAME.
@@ -46,21 +52,18 @@ def evaluate(checkpoint: str, data: str, as_json: bool) -> None:
     from reticent.recordings import source
 
     saved = _checkpoint(checkpoint)
-    if data not in source.names():
-        raise SettingError(
-            f"there is no data of this name; there is {' and '.join(source.names())}; nothing was scored"
-        )
-    split = source.split(data)
-    tested = together(source.pool(data, person) for person in split.test)
+    name = source.named(data)
+    split = source.split(name)
+    tested = together(source.pool(name, person) for person in split.test)
     # A small recording may have nobody to spare for counting.
-    public = data if split.public else PUBLIC_DATA
+    public, told = (name, data) if split.public else (PUBLIC_DATA, PUBLIC_DATA)
     counted = together(source.pool(public, person) for person in source.split(public).public)
     rows = {"model": score(saved.model, saved.trainable, saved.weights, tested), **baselines(counted, tested)}
     if as_json:
-        report = {"data": data, "test_people": len(split.test), "baselines_counted_on": public}
+        report = {"data": data, "test_people": len(split.test), "baselines_counted_on": told}
         click.echo(json.dumps({**_identity(saved), **report, **_figures(rows)}, indent=2))
     else:
-        click.echo(_table(saved, f"{len(split.test)} test people of {data}", rows, public=public))
+        click.echo(_table(saved, f"{len(split.test)} test people of {data}", rows))
 
 
 def _checkpoint(checkpoint: str) -> SavedWeights:
@@ -91,7 +94,7 @@ def _figures(rows: Mapping[str, Metrics]) -> dict[str, object]:
     return {**rows["model"].as_dict(), "baselines": others}
 
 
-def _table(saved: SavedWeights, whom: str, rows: Mapping[str, Metrics], *, public: str) -> str:
+def _table(saved: SavedWeights, whom: str, rows: Mapping[str, Metrics]) -> str:
     what = "public start" if saved.plan_id == NO_PLAN else f"after {saved.round} rounds of plan {saved.plan_id[:12]}"
     lines = [
         f"{saved.model}, {what}, on {rows['model'].examples} actions of {whom}",

@@ -12,9 +12,11 @@ import re
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import EntryPoint, distributions
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 from reticent.errors import ReticentError, SettingError
 from reticent.model.own import Model, own_widths
@@ -76,18 +78,24 @@ def problems(taken: Collection[str]) -> Iterator[str]:
 
 
 def _offers() -> Mapping[str, tuple[_Offer, ...]]:
-    """By name, in the order of the search path; of a package that lies there twice, the first counts."""
+    """By name, in the order of the search path; a folder that was installed into is read again."""
+    folders = [Path(folder) for folder in sys.path if folder and Path(folder).exists()]
+    return _found(tuple((str(one), one.stat().st_mtime_ns) for one in folders if not _is_here(one)))
+
+
+@lru_cache(maxsize=4)
+def _found(folders: tuple[tuple[str, int], ...]) -> Mapping[str, tuple[_Offer, ...]]:
+    """folders: each with the time of its last change. Of a package that lies there twice, the first counts."""
     found: dict[str, tuple[_Offer, ...]] = {}
     seen: set[str] = set()
-    path = [folder for folder in sys.path if folder and not _is_here(Path(folder))]
-    for package in distributions(path=path):
+    for package in distributions(path=[folder for folder, _ in folders]):
         name = package.metadata["Name"] or "without a name"
         if name.lower() in seen:
             continue
         seen.add(name.lower())
         for point in package.entry_points.select(group=GROUP):
             found[point.name] = (*found.get(point.name, ()), _Offer(f"{name} {package.version}", point))
-    return found
+    return MappingProxyType(found)
 
 
 def _declared(point: EntryPoint) -> Model:

@@ -66,6 +66,17 @@ def of_file(path: Path) -> str:
     return f"{_FILE}{path.resolve()}"
 
 
+def named(name_or_path: str) -> str:
+    """The source of that name, or the one that the recording file of that path is. Raises SettingError for neither."""
+    if name_or_path in _SOURCES:
+        return name_or_path
+    if Path(name_or_path).is_file():
+        return of_file(Path(name_or_path))
+    raise SettingError(
+        f"there is no data of this name, nor a recording there; there is {' and '.join(_SOURCES)}; nothing was read"
+    )
+
+
 def people(name: str) -> tuple[str, ...]:
     """The people of a source, sorted. Raises SettingError for another name, StateError or FormatError for its file."""
     return _source(name).people()
