@@ -111,7 +111,7 @@ class Keeper:
             pool=self._pool,
             noise=self._noise,
             now=now,
-            learn=self._memory.update,
+            memory=self._memory,
         )
 
     def _terms(self) -> Terms:
