@@ -46,7 +46,21 @@ def test_rounds_that_remember_give_the_bits_of_rounds_that_do_not_whatever_the_p
     moved.patches[:] = 7
     hidden.has_patch[:] = False
     for seed, pool in enumerate(
-        [first, first, grown, shuffled, some(grown, 45, 2), Pool.empty(), repeated, relabelled, redrawn, moved, hidden]
+        [
+            first,
+            first,
+            grown,
+            shuffled,
+            some(grown, 45, 2),
+            Pool.empty(),
+            repeated,
+            relabelled,
+            hidden,
+            first,
+            redrawn,
+            first,
+            moved,
+        ]
     ):
         expected = update(None, pool, seed=seed, model=model)
         np.testing.assert_array_equal(update(memory, pool, seed=seed, model=model), expected)
