@@ -16,8 +16,7 @@ import numpy.typing as npt
 from reticent.actions.pool import Pool
 from reticent.egress import Payment, SealedRelease, SimulatedRelease, Update, seal, simulate
 from reticent.errors import IntegrityError, PolicyViolation, Replayed
-from reticent.learn.memory import Memory
-from reticent.learn.train import Learner, Prepared
+from reticent.learn.train import Learn, local_update
 from reticent.model import catalogue
 from reticent.privacy.noise import SeededNoise, SystemNoise
 from reticent.records.budget import check_budget
@@ -120,11 +119,11 @@ def train(
     pool: Callable[[], Pool],
     noise: SystemNoise,
     now: int,
-    memory: Memory,
+    learn: Learn = local_update,
 ) -> SealedRelease:
     """Train on the pool and bring the result through the door.
 
-    weights: float32 little-endian, 4 * P bytes, the very ones that were charged. memory: of earlier rounds' features.
+    weights: float32 little-endian, 4 * P bytes, the very ones that were charged. learn: see `answer`.
     Raises: Refused, SignatureError, when the request fits no charge and receipt or the plan has expired. The charge stays.
     """
     plan = read_plan(request.plan, terms.operator)
@@ -138,8 +137,7 @@ def train(
         raise PolicyViolation("the plan has expired; nothing was sent")
     vector = decode_weights(weights, parameters=plan.parameters)
     _accept_receipt(request, payment.ledger)
-    learner = memory.learner(plan.model, plan.trainable)
-    return answer(task, vector, lambda: memory.prepare(learner, pool()), noise, learner=learner, payment=payment)
+    return answer(task, vector, pool, noise, payment=payment, learn=learn)
 
 
 def decode_weights(weights: bytes, *, parameters: int) -> FloatVector:
@@ -165,43 +163,43 @@ def _accept_receipt(request: TrainRequest, ledger: Ledger) -> None:
 def answer(
     task: Task,
     weights: FloatVector,
-    prepared: Callable[[], Prepared],
+    pool: Callable[[], Pool],
     noise: SystemNoise,
     *,
-    learner: Learner,
     payment: Payment,
+    learn: Learn = local_update,
 ) -> SealedRelease: ...
 @overload
 def answer(
     task: Task,
     weights: FloatVector,
-    prepared: Callable[[], Prepared],
+    pool: Callable[[], Pool],
     noise: SeededNoise,
     *,
-    learner: Learner,
     payment: None = None,
+    learn: Learn = local_update,
 ) -> SimulatedRelease: ...
 def answer(
     task: Task,
     weights: FloatVector,
-    prepared: Callable[[], Prepared],
+    pool: Callable[[], Pool],
     noise: SystemNoise | SeededNoise,
     *,
-    learner: Learner,
     payment: Payment | None = None,
+    learn: Learn = local_update,
 ) -> SealedRelease | SimulatedRelease:
-    """Learn from one person's examples and release once: sealed on a device that pays, simulated with seeded noise.
+    """Learn from one pool and release once: sealed on a device that pays, simulated with seeded noise.
 
-    weights: shape (P,), float32. prepared: by `learner`, which is the plan's; called once, inside the part that can't
-    fail visibly.
-    Guarantee: the reply's form and noise do not depend on the examples.
+    weights: shape (P,), float32. pool: called once, inside the part that can't fail visibly. learn: `local_update`, or
+    what remembers features and gives the same bits.
+    Guarantee: the reply's form and noise do not depend on the pool.
     """
     update = Update(
         plan=task.plan,
         plan_id=task.plan_id,
         round=task.round,
         weights_hash=digest(weights.astype("<f4").tobytes()),
-        delta=_learn(task.plan, weights, prepared, noise, learner),
+        delta=_learn(task.plan, weights, pool, noise, learn),
     )
     if isinstance(noise, SystemNoise):
         if payment is None:
@@ -211,20 +209,16 @@ def answer(
 
 
 def _learn(
-    plan: Plan,
-    weights: FloatVector,
-    prepared: Callable[[], Prepared],
-    noise: SystemNoise | SeededNoise,
-    learner: Learner,
+    plan: Plan, weights: FloatVector, pool: Callable[[], Pool], noise: SystemNoise | SeededNoise, learn: Learn
 ) -> FloatVector:
     """The local update, shape (P,). Whatever goes wrong in reading the pool or training, it is as if the pool were empty:
     the same noisy steps run, so the example-level guarantee holds for that difference too."""
 
-    def update(examples: Prepared) -> FloatVector:
-        return learner.update(examples, weights, training=plan.training, noise=noise)
+    def update(examples: Pool) -> FloatVector:
+        return learn(examples, weights, model=plan.model, trainable=plan.trainable, training=plan.training, noise=noise)
 
     try:
-        return update(prepared())
+        return update(pool())
     except Exception as failure:  # a visible failure would tell something about the data
         log.warning("local training failed (%s); it counts as an empty pool", type(failure).__name__)
-        return update(learner.prepare(Pool.empty()))
+        return update(Pool.empty())

@@ -13,7 +13,6 @@ from reticent.actions.vocabulary import FRAME_HEIGHT, FRAME_WIDTH
 from reticent.capture.keys import key_class
 from reticent.client import Task, answer
 from reticent.egress import SimulatedRelease
-from reticent.learn.train import Learner
 from reticent.model.network import initial
 from reticent.privacy.noise import SeededNoise
 from tests.world import MODEL, plan
@@ -44,10 +43,7 @@ def released(secret: str, *, seed: int) -> SimulatedRelease:
     asked = plan()
     task = Task(plan=asked, plan_id="0" * 64, round=0)
     weights = initial(MODEL, "heads")
-    learner = Learner(asked.model, asked.trainable)
-    return answer(
-        task, weights, lambda: learner.prepare(pool([person(secret)] * 5)), SeededNoise(seed), learner=learner
-    )
+    return answer(task, weights, lambda: pool([person(secret)] * 5), SeededNoise(seed))
 
 
 def test_the_listener_gives_the_same_events_for_both() -> None:

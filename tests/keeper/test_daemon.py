@@ -13,7 +13,6 @@ from reticent.client import MOST_UNFINISHED, Task, answer
 from reticent.keeper import enrolment, outbox
 from reticent.keeper.daemon import REMEMBERED_S, Keeper
 from reticent.keeper.state import DeviceState, accepted_terms, opened
-from reticent.learn.train import Learner
 from reticent.privacy.noise import SeededNoise
 from reticent.recordings import drawn
 from reticent.records.entries import Charge, Released
@@ -321,9 +320,8 @@ def test_a_training_that_fails_is_noised_like_one_on_an_empty_pool(
 
     task = Task(plan=plan(), plan_id="0" * 64, round=0)
     weights = np.zeros(P, dtype=np.float32)
-    learner = Learner(task.plan.model, task.plan.trainable)
-    failed = answer(task, weights, lambda: learner.prepare(broken()), SeededNoise(5), learner=learner)
-    empty = answer(task, weights, lambda: learner.prepare(Pool.empty()), SeededNoise(5), learner=learner)
+    failed = answer(task, weights, broken, SeededNoise(5))
+    empty = answer(task, weights, Pool.empty, SeededNoise(5))
     assert failed.values.tobytes() == empty.values.tobytes()
     assert "secret-42" not in caplog.text
 

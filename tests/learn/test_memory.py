@@ -7,7 +7,7 @@ from reticent.actions.pool import Pool
 from reticent.learn import memory as module
 from reticent.learn import train
 from reticent.learn.memory import Memory
-from reticent.learn.train import Learner
+from reticent.learn.train import Learn, local_update
 from reticent.model import catalogue
 from reticent.model.network import initial
 from reticent.model.pools import take, together
@@ -22,11 +22,9 @@ TRAINING = LocalTraining(
 )
 
 
-def update(memory: Memory | None, pool: Pool, *, seed: int = 0, model: str = MODEL, trainable: str = "heads") -> Floats:
-    """One round, with a memory or without."""
-    learner = Learner(model, trainable) if memory is None else memory.learner(model, trainable)
-    ready = learner.unprepared(pool) if memory is None else memory.prepare(learner, pool)
-    return learner.update(ready, initial(model, trainable), training=TRAINING, noise=SeededNoise(seed))
+def update(learn: Learn, pool: Pool, *, seed: int = 0, model: str = MODEL, trainable: str = "heads") -> Floats:
+    weights = initial(model, trainable)
+    return learn(pool, weights, model=model, trainable=trainable, training=TRAINING, noise=SeededNoise(seed))
 
 
 def some(pool: Pool, *rows: int) -> Pool:
@@ -62,22 +60,15 @@ def test_rounds_that_remember_give_the_bits_of_rounds_that_do_not_whatever_the_p
             moved,
         ]
     ):
-        expected = update(None, pool, seed=seed, model=model)
-        np.testing.assert_array_equal(update(memory, pool, seed=seed, model=model), expected)
+        expected = update(local_update, pool, seed=seed, model=model)
+        np.testing.assert_array_equal(update(memory.update, pool, seed=seed, model=model), expected)
 
 
 def test_another_model_or_choice_starts_afresh() -> None:
     memory, pool = Memory(), random_pool(20)
     for model, trainable in ((MODEL, "heads"), ("office-60k", "heads"), (MODEL, "all"), (MODEL, "heads")):
-        ours = update(memory, pool, model=model, trainable=trainable)
-        np.testing.assert_array_equal(ours, update(None, pool, model=model, trainable=trainable))
-
-
-def test_another_learner_than_the_one_at_hand_gets_nothing_of_its_features() -> None:
-    memory, pool = Memory(), random_pool(20)
-    update(memory, pool)
-    other = Learner("office-60k", "heads")
-    assert memory.prepare(other, pool).examples is pool
+        ours = update(memory.update, pool, model=model, trainable=trainable)
+        np.testing.assert_array_equal(ours, update(local_update, pool, model=model, trainable=trainable))
 
 
 def test_only_examples_that_are_new_pass_through_the_trunk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,14 +82,14 @@ def test_only_examples_that_are_new_pass_through_the_trunk(monkeypatch: pytest.M
     monkeypatch.setattr(train, "freeze", counted)
     memory, pool = Memory(), random_pool(50)
     for rows in (30, 30, 50):
-        update(memory, take(pool, np.arange(rows), size=rows))
+        update(memory.update, take(pool, np.arange(rows), size=rows))
     assert seen == [30, 0, 20]
 
 
 def test_what_left_the_pool_is_not_remembered() -> None:
     memory, pool = Memory(), random_pool(30)
-    update(memory, pool)
-    update(memory, some(pool, 1, 2))
+    update(memory.update, pool)
+    update(memory.update, some(pool, 1, 2))
     assert len(memory) == 2
     memory.forget()
     assert len(memory) == 0
@@ -107,16 +98,16 @@ def test_what_left_the_pool_is_not_remembered() -> None:
 def test_more_examples_than_the_bound_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT_EXAMPLES", 29)
     memory, pool = Memory(), random_pool(30)
-    np.testing.assert_array_equal(update(memory, pool), update(None, pool))
+    np.testing.assert_array_equal(update(memory.update, pool), update(local_update, pool))
     assert len(memory) == 0
 
 
 def test_a_failure_leaves_nothing_behind_and_the_next_round_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
     memory, pool = Memory(), random_pool(30)
-    update(memory, pool)
+    update(memory.update, pool)
     with monkeypatch.context() as broken:
         broken.setattr(module, "_gathered", None)
         with pytest.raises(TypeError):
-            update(memory, random_pool(31, seed=2))
+            update(memory.update, random_pool(31, seed=2))
     assert len(memory) == 0
-    np.testing.assert_array_equal(update(memory, pool), update(None, pool))
+    np.testing.assert_array_equal(update(memory.update, pool), update(local_update, pool))

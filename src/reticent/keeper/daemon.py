@@ -111,7 +111,7 @@ class Keeper:
             pool=self._pool,
             noise=self._noise,
             now=now,
-            memory=self._memory,
+            learn=self._memory.update,
         )
 
     def _terms(self) -> Terms:

@@ -12,26 +12,30 @@ from reticent.actions.pool import Ints, Pool
 from reticent.learn.train import KEPT_EXAMPLES, Learner, Prepared
 from reticent.model.frozen import Frozen
 from reticent.model.pools import take
+from reticent.model.tensors import Floats
 from reticent.model.trunk import Features
+from reticent.privacy.noise import NoiseSource
+from reticent.records.plan import LocalTraining
 
 _SEEN = ("kinds", "cells", "times", "frames", "patches", "has_patch")  # what features are made of: all but labels
 
 
 class Memory:
-    """One learner, and the features of the last pool that it saw: at most KEPT_EXAMPLES.
+    """One learner, and the features of the last pool that it saw: of one model, and at most KEPT_EXAMPLES.
 
     What is remembered changes how long a round takes and no bit of its result: an example's features don't depend on the
     examples beside it.
     """
 
     def __init__(self) -> None:
+        self._asked: tuple[str, str] | None = None
         self._learner: Learner | None = None
         self._rows: dict[bytes, int] = {}
         self._frozen: Frozen | None = None
 
     def __len__(self) -> int:
         """How many examples' features it holds."""
-        return len(self._frozen) if self._frozen is not None else 0
+        return len(self._frozen) if self._frozen else 0
 
     def __repr__(self) -> str:
         return "<Memory>"
@@ -40,24 +44,23 @@ class Memory:
         """Drop everything that was made from captures."""
         self._rows, self._frozen = {}, None
 
-    def learner(self, model: str, trainable: str) -> Learner:
-        """The one at hand; for another model or choice a new one, and what was remembered is dropped.
+    def update(
+        self, pool: Pool, weights: Floats, *, model: str, trainable: str, training: LocalTraining, noise: NoiseSource
+    ) -> Floats:
+        """As `local_update`, to the bit. Examples that are not in `pool` any more are forgotten before it trains."""
+        learner = self._of(model, trainable)
+        return learner.update(self._prepare(learner, pool), weights, training=training, noise=noise)
 
-        Raises SettingError for an unknown model or choice.
-        """
-        if self._learner is None or (self._learner.model, self._learner.trainable) != (model, trainable):
+    def _of(self, model: str, trainable: str) -> Learner:
+        if self._learner is None or self._asked != (model, trainable):
             self.forget()
-            self._learner = Learner(model, trainable)
+            self._learner, self._asked = Learner(model, trainable), (model, trainable)
         return self._learner
 
-    def prepare(self, learner: Learner, pool: Pool) -> Prepared:
-        """As `learner.prepare`, to the bit, but soon for examples that the learner at hand has seen the last time.
-
-        Examples that are not in `pool` are forgotten.
-        """
+    def _prepare(self, learner: Learner, pool: Pool) -> Prepared:
         known, frozen = self._rows, self._frozen
         self.forget()
-        if learner is not self._learner or len(pool) > KEPT_EXAMPLES:
+        if len(pool) > KEPT_EXAMPLES:
             return learner.unprepared(pool)
         keys = _keys(pool)
         new = np.array([row for row, key in enumerate(keys) if key not in known], dtype=np.int64)

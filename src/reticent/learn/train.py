@@ -8,6 +8,7 @@ docs/adr/0009-example-level-training.md.
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -55,21 +56,21 @@ class Learner:
 
     def __init__(self, model: str, trainable: str) -> None:
         """Raises SettingError for an unknown model or choice."""
-        self.model = model
-        self.trainable = trainable
+        self._model = model
+        self._trainable = trainable
         self._network = load(model).double().requires_grad_(False)
         for _, parameter in trained(self._network, trainable):
             parameter.requires_grad_()
 
     def prepare(self, pool: Pool) -> Prepared:
         """What rounds have in common: with `heads`, the features of all examples, for up to KEPT_EXAMPLES of them."""
-        if self.trainable == "heads" and len(pool) <= KEPT_EXAMPLES:
-            return Prepared(model=self.model, trainable=self.trainable, examples=freeze(self._network, pool))
+        if self._trainable == "heads" and len(pool) <= KEPT_EXAMPLES:
+            return Prepared(model=self._model, trainable=self._trainable, examples=freeze(self._network, pool))
         return self.unprepared(pool)
 
     def unprepared(self, pool: Pool) -> Prepared:
         """For a single round: it computes features of what it draws, and forgets them."""
-        return Prepared(model=self.model, trainable=self.trainable, examples=pool)
+        return Prepared(model=self._model, trainable=self._trainable, examples=pool)
 
     def update(self, prepared: Prepared, weights: Floats, *, training: LocalTraining, noise: NoiseSource) -> Floats:
         """DP-SGD on `prepared` from `weights`: new weights minus old, shape (P,), float32.
@@ -85,11 +86,11 @@ class Learner:
         that depends on the examples.
         Source: Abadi et al. 2016, arXiv:1607.00133; Opacus 1.6 for the step, and for gradients of the trunk.
         """
-        if (prepared.model, prepared.trainable) != (self.model, self.trainable):
+        if (prepared.model, prepared.trainable) != (self._model, self._trainable):
             raise SettingError("these examples were prepared for another model or choice; nothing was trained")
-        network = self._network if self.trainable == "heads" else deepcopy(self._network)
-        set_vector(network, self.trainable, weights)
-        parameters = [parameter for _, parameter in trained(network, self.trainable)]
+        network = self._network if self._trainable == "heads" else deepcopy(self._network)
+        set_vector(network, self._trainable, weights)
+        parameters = [parameter for _, parameter in trained(network, self._trainable)]
         with torch.no_grad():
             for parameter in parameters:
                 parameter.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0).clamp_(-WEIGHT_LIMIT, WEIGHT_LIMIT)
@@ -116,6 +117,16 @@ def local_update(
     """
     learner = Learner(model, trainable)
     return learner.update(learner.unprepared(pool), weights, training=training, noise=noise)
+
+
+class Learn(Protocol):
+    """How a client trains: `local_update`, or something that gives the same bits sooner."""
+
+    def __call__(
+        self, pool: Pool, weights: Floats, *, model: str, trainable: str, training: LocalTraining, noise: NoiseSource
+    ) -> Floats:
+        """See `local_update`."""
+        ...
 
 
 def _step(optimiser: PrivateOptimiser, rows: Ints, gradients: Gradients) -> None:
