@@ -105,7 +105,7 @@ class Browser:
     def __init__(self, rig: Rig, hand: Hand, *, zoom: float, box: Box) -> None:
         self._hand = hand
         self._origin: tuple[float, float] | None = None
-        profile = rig.home / "profile"
+        profile = rig.home / ".chromium"
         (profile / "Default").mkdir(parents=True)
         settings = {
             "partition": {"default_zoom_level": {"x": math.log(zoom) / math.log(1.2)}},

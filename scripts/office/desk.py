@@ -25,6 +25,10 @@ SENTENCES = (
 WORDS = ["today", "later", "open", "done", "budget", "urgent", "draft", "moved", "wait", "green", "second", "final"]
 EDIT_MENU = {"Undo": 0, "Cut": 2, "Copy": 3, "Paste": 4, "Select All": 8}
 ROW = 25.25
+FOLDERS = {
+    "letters": ("bank.txt", "client.txt", "landlord.txt", "supplier.txt"),
+    "reports": ("april.txt", "may.txt", "review.md", "summary.md", "travel.txt"),
+}
 
 
 def furnish(home: Path, dice: random.Random) -> None:
@@ -37,7 +41,13 @@ def furnish(home: Path, dice: random.Random) -> None:
     (home / "logs/app.log").write_text(
         "".join(f"{i:04d} {dice.choice(('ok', 'ok', 'late', 'error'))}\n" for i in range(300))
     )
-    (home / "bashrc").write_text("PS1='\\W $ '\nunset HISTFILE\nHISTCONTROL=\n")
+    for folder, names in FOLDERS.items():
+        (home / folder).mkdir()
+        for name in names:
+            (home / folder / name).write_text(
+                "\n".join(dice.choice(SENTENCES) for _ in range(dice.randint(8, 40))) + "\n"
+            )
+    (home / ".bashrc").write_text("PS1='\\W $ '\nunset HISTFILE\nHISTCONTROL=\n")
 
 
 class Editor:

@@ -1,6 +1,7 @@
 """Where are the windows, and which has the focus?"""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +76,26 @@ class Desktop:
         window = wait_for(lambda: self.find(name), what=f"a window of {name}")
         size, place = window.get_geometry(), window.translate_coords(self._root, 0, 0)
         return Box(left=-place.x, top=-place.y, width=size.width, height=size.height)
+
+    def title(self, name: str) -> str:
+        """What stands in the title bar of the newest window of this class that is no dialog."""
+        for window in reversed(self._ewmh.getClientList() or ()):
+            with suppress(error.BadWindow):
+                if name in [part.casefold() for part in window.get_wm_class() or ()] and not self._is_dialog(window):
+                    return bytes(self._ewmh.getWmName(window) or b"").decode(errors="replace")
+        return ""
+
+    def dialog(self, name: str) -> Box | None:
+        """The content of the newest dialog of a window of this class."""
+        for window in reversed(self._ewmh.getClientList() or ()):
+            with suppress(error.BadWindow, error.BadDrawable):
+                if name in [part.casefold() for part in window.get_wm_class() or ()] and self._is_dialog(window):
+                    size, place = window.get_geometry(), window.translate_coords(self._root, 0, 0)
+                    return Box(left=-place.x, top=-place.y, width=size.width, height=size.height)
+        return None
+
+    def _is_dialog(self, window: Any) -> bool:
+        return "_NET_WM_WINDOW_TYPE_DIALOG" in (self._ewmh.getWmWindowType(window, str=True) or ())
 
     def order(self) -> list[Box]:
         """Frames, the topmost last."""

@@ -76,13 +76,14 @@ class Rig:
             XDG_CONFIG_HOME=str(self.home / ".config"),
             XDG_CACHE_HOME=str(self.home / ".cache"),
             XDG_DATA_HOME=str(self.home / ".local/share"),
-            XDG_RUNTIME_DIR=str(self.home),
-            GSETTINGS_BACKEND="memory",
+            XDG_RUNTIME_DIR=str(self.home / ".run"),
+            GSETTINGS_BACKEND="keyfile",
             NO_AT_BRIDGE="1",
             LANG="C.UTF-8",
             SHELL="/bin/bash",
             HISTFILE="/dev/null",
         )
+        (self.home / ".run").mkdir(mode=0o700)
         os.environ["DISPLAY"] = f":{number}"
         self.run(["openbox"])
 

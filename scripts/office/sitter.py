@@ -11,7 +11,7 @@ from pathlib import Path
 
 import persona as personas
 from persona import Persona
-from plan import Unit, sessions
+from plan import PLACES, Unit, sessions
 from rig import Rig, wait_for
 
 PER_SESSION_S = 420.0
@@ -31,23 +31,34 @@ def layout(persona: Persona):  # type: ignore[no-untyped-def]
     width, height = persona.screen
     match persona.layout:
         case "tiled":
-            left = int(width * 0.55)
+            left = int(width * persona.browser_width)
+            upper = int(height * persona.desk_height)
             return {
                 "chromium": Box(left=0, top=0, width=left - 6, height=height - 26),
-                "mousepad": Box(left=left, top=0, width=width - left - 4, height=height // 2 - 26),
-                "xterm": Box(left=left, top=height // 2, width=width - left - 4, height=height // 2 - 26),
+                "mousepad": Box(left=left, top=0, width=width - left - 4, height=upper - 26),
+                "xterm": Box(left=left, top=upper, width=width - left - 4, height=height - upper - 26),
             }
         case "stacked":
+            wide, high = int(width * persona.desk_width), int(height * persona.desk_height)
             return {
-                "chromium": Box(left=20, top=70, width=int(width * 0.6), height=height - 110),
-                "mousepad": Box(left=int(width * 0.3), top=0, width=int(width * 0.66), height=int(height * 0.7)),
-                "xterm": Box(
-                    left=int(width * 0.38), top=int(height * 0.42), width=int(width * 0.6), height=int(height * 0.52)
-                ),
+                "chromium": Box(left=20, top=70, width=int(width * persona.browser_width), height=height - 110),
+                "mousepad": Box(left=width - wide - int(width * 0.04), top=0, width=wide, height=high),
+                "xterm": Box(left=width - wide - 6, top=height - high - 30, width=wide, height=high),
             }
         case _:
             whole = Box(left=0, top=0, width=width - 4, height=height - 26)
             return {"chromium": whole, "mousepad": whole, "xterm": whole}
+
+
+def settle(rig: Rig, persona: Persona) -> None:
+    """How the persona has set the desktop: folders first in file dialogs, a light or a dark theme."""
+    folder = rig.home / ".config/glib-2.0/settings"
+    folder.mkdir(parents=True)
+    (folder / "keyfile").write_text(
+        "[org/gtk/settings/file-chooser]\nsort-directories-first=true\nshow-hidden=false\nlocation-mode='path-bar'\n"
+    )
+    if persona.dark_desktop:
+        rig.environment["GTK_THEME"] = "Adwaita:dark"
 
 
 class Sitter:
@@ -55,13 +66,15 @@ class Sitter:
 
     def __init__(self, persona: Persona, rig: Rig, address: str, browser, hand, desktop) -> None:  # type: ignore[no-untyped-def]
         from desk import Editor, Terminal
+        from files import Filing
 
         self.persona, self.rig, self.address = persona, rig, address
         self.browser, self.hand, self.desktop = browser, hand, desktop
         self.dice = random.Random(f"sitter {persona.seed}")
         self.desks = {
-            "mousepad": Editor(hand, desktop, dice=self.dice),
-            "xterm": Terminal(hand, desktop, dice=self.dice),
+            "editor": Editor(hand, desktop, dice=self.dice),
+            "files": Filing(hand, desktop, dice=self.dice, home=rig.home),
+            "terminal": Terminal(hand, desktop, dice=self.dice),
         }
         self.tried = self.solved = self.failed = self.helped = 0
 
@@ -93,9 +106,9 @@ class Sitter:
         self.desktop.raise_up(name)
 
     def do(self, unit: Unit, number: int) -> None:
-        self.go(unit.place)
+        self.go(PLACES[unit.place])
         self.dice.seed(unit.seed)
-        if unit.place != "chromium":
+        if unit.place != "web":
             getattr(self.desks[unit.place], unit.what)()
             return
         from web_tasks import Page, work_on
@@ -157,16 +170,17 @@ def sit(number: int, *, seed: int, out: Path, count: int) -> None:
         from reticent.recordings.archive import RecordedSession, write_archive
 
         dice = random.Random(f"sitting {persona.seed}")
-        days = rig.home / "days"
+        days = rig.home / ".days"
         days.mkdir()
         furnish(rig.home, dice)
         boxes = layout(persona)
         desktop = Desktop()
         wait_for(lambda: desktop.managed(), what="the window manager")
         hand = Hand(persona, dice=random.Random(f"hand {persona.seed}"), width=width, height=height)
+        settle(rig, persona)
         rig.run(["mousepad", "--disable-server", "notes.txt"])
         colours = ["-bg", "black", "-fg", "grey90"] if persona.dark_terminal else ["-bg", "white", "-fg", "black"]
-        rig.run(["xterm", "-fa", "Monospace", "-fs", str(persona.font), *colours, "-e", "bash", "--rcfile", "bashrc"])
+        rig.run(["xterm", "-fa", "Monospace", "-fs", str(persona.font), *colours, "-e", "bash", "--rcfile", ".bashrc"])
         with pages(days) as address:
             fitting = (boxes["chromium"].height - TOOLBARS) / PAGE_HEIGHT
             browser = Browser(rig, hand, zoom=min(persona.zoom, fitting), box=boxes["chromium"])
@@ -174,7 +188,7 @@ def sit(number: int, *, seed: int, out: Path, count: int) -> None:
                 sitter = Sitter(persona, rig, address, browser, hand, desktop)
                 recorded: list[RecordedSession] = []
                 for index, plan in enumerate(plans):
-                    tasks = [unit.what for unit in plan if unit.place == "chromium"]
+                    tasks = [unit.what for unit in plan if unit.place == "web"]
                     list_of_work(days / f"{index}.html", tasks, dice=dice, title=f"Work of day {index + 1}")
                     browser.open(f"{address}/day/{index}.html")
                     arrange(desktop, persona, boxes)
@@ -192,11 +206,12 @@ def sit(number: int, *, seed: int, out: Path, count: int) -> None:
                         except Exception as trouble:  # one step that fails is not worth the session
                             sitter.failed += 1
                             print(
-                                f"{persona.name}: {unit.place} {unit.what}: {type(trouble).__name__}", file=sys.stderr
+                                f"{persona.name}: {unit.place} {unit.what}: {type(trouble).__name__} {trouble}"[:120],
+                                file=sys.stderr,
                             )
                             hand.let_go()
                             hand.strike("esc")
-                        at += unit.place == "chromium"
+                        at += unit.place == "web"
                         if not recorder.is_alive():
                             raise RuntimeError(f"the recorder ended: {recorder.failure}")
                     hand.pause(0.5)
@@ -208,6 +223,8 @@ def sit(number: int, *, seed: int, out: Path, count: int) -> None:
                         for one in sittings
                     ]
                     actions = sum(len(one.actions) for one in sittings)
+                    if not actions:
+                        raise RuntimeError(f"nothing was recorded; the recorder says {recorder.failure}")
                     print(f"{persona.name}: session {index + 1} of {len(plans)}, {actions} actions", flush=True)
                 write_archive(out, recorded, title=persona.name, datasheet="")
                 tally = {
@@ -216,7 +233,9 @@ def sit(number: int, *, seed: int, out: Path, count: int) -> None:
                     "failed": sitter.failed,
                     "helped": sitter.helped,
                 }
-                out.with_suffix(".json").write_text(json.dumps({"persona": asdict(persona), **tally}))
+                beside = out.with_suffix(".json.part")
+                beside.write_text(json.dumps({"persona": asdict(persona), **tally}))
+                beside.replace(out.with_suffix(".json"))  # last: a person with a tally is a person who is done
             finally:
                 browser.close()
                 hand.close()

@@ -1,10 +1,13 @@
 """Sources give people, their sessions and pools, and three groups of people that never meet."""
 
+import numpy as np
 import pytest
 
 from reticent.errors import SettingError, StateError
 from reticent.recordings import drawn, source
 from reticent.recordings.archive import write_archive
+
+HELD_OUT = {1: 0, 2: 1, 3: 1, 4: 2}  # of so many sessions, how many
 
 
 @pytest.fixture
@@ -32,6 +35,21 @@ def test_a_split_is_complete_disjoint_fixed_and_large_enough(office, name):
     assert len(groups.test) >= len(everyone) / 4
     assert len(groups.public) >= 4
     assert groups == source.split(name)
+
+
+def test_held_out_time_comes_after_all_that_is_learned_from_and_nothing_is_lost_or_doubled():
+    """Drawn people have 1 to 4 sessions: each number occurs."""
+    seen = set()
+    for index in range(12):
+        sessions = drawn.sessions(drawn.name(index))
+        time = source.split_time("drawn", drawn.name(index))
+        assert len(time.later) == sum(len(one.actions) for one in sessions[len(sessions) - HELD_OUT[len(sessions)] :])
+        whole = source.pool("drawn", drawn.name(index))
+        for column in ("kinds", "cells", "times", "frames", "next_kind"):
+            both = np.concatenate([getattr(time.earlier, column), getattr(time.later, column)])
+            np.testing.assert_array_equal(both, getattr(whole, column))
+        seen.add(len(sessions))
+    assert seen == set(HELD_OUT)
 
 
 def test_a_person_of_an_archive_is_the_one_that_was_written(office):

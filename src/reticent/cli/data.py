@@ -5,17 +5,20 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import click
 
-from reticent.actions.action import Session
+from reticent.actions.action import Grey, Session
 from reticent.actions.vocabulary import ActionKind
 from reticent.errors import StateError
-from reticent.recordings import source
+from reticent.recordings import contact_sheet, source
 from reticent.recordings.archive import Archive, read_archive, session
+
+_BINS, _BAR = 8, 40  # of the histogram: its lines, and the characters of the longest
 
 
 @click.group("data")
@@ -29,16 +32,29 @@ def data() -> None:
 @data.command()
 @click.argument("name_or_path")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-def describe(name_or_path: str, as_json: bool) -> None:
-    """Count what a source (office, drawn) or a recording file holds; nothing of its content is shown.
+@click.option(
+    "--contact-sheet",
+    "sheet",
+    is_flag=False,
+    flag_value="",
+    metavar="[PNG]",
+    help="Write some of the recorded screens side by side into a picture; without a name, NAME-frames.png here.",
+)
+def describe(name_or_path: str, as_json: bool, sheet: str | None) -> None:
+    """Count what a source (office, drawn) or a recording file holds.
+
+    Nothing of its content is shown, unless a contact sheet is asked for.
 
     \b
     Examples:
       reticent data describe office
+      reticent data describe office --contact-sheet
       reticent data describe ~/pilot.recording --json
     """
     recording = _named(name_or_path) if name_or_path in source.names() else _file(Path(name_or_path))
-    found = _count(recording)
+    found, thumbnails = _count(recording)
+    if sheet is not None:
+        found["contact_sheet"] = str(_write(Path(sheet or f"{Path(found['name']).stem}-frames.png"), thumbnails))
     click.echo(json.dumps(found, sort_keys=True) if as_json else _table(found))
 
 
@@ -58,6 +74,7 @@ def _named(name: str) -> _Recording:
         "title": f"the built-in source '{name}'",
         "split": {"public": len(groups.public), "device": len(groups.device), "test": len(groups.test)},
         "file_bytes": source.OFFICE.stat().st_size if name == "office" else None,
+        "contact_sheet": str(source.OFFICE_FRAMES) if name == "office" and source.OFFICE_FRAMES.is_file() else None,
     }
     return _Recording(facts=facts, people=people, sessions=lambda person: source.sessions(name, person))
 
@@ -69,7 +86,13 @@ def _file(path: Path) -> _Recording:
             "nothing was read"
         )
     archive: Archive = read_archive(path)
-    facts = {"name": path.name, "title": archive.title, "split": None, "file_bytes": archive.file_bytes}
+    facts = {
+        "name": path.name,
+        "title": archive.title,
+        "split": None,
+        "file_bytes": archive.file_bytes,
+        "contact_sheet": None,
+    }
     return _Recording(
         facts=facts,
         people=archive.people,
@@ -77,31 +100,53 @@ def _file(path: Path) -> _Recording:
     )
 
 
-def _count(recording: _Recording) -> dict[str, Any]:
+def _count(recording: _Recording) -> tuple[dict[str, Any], list[Grey]]:
+    """What is there, and thumbnails for a contact sheet; one person is held at a time."""
     kinds: Counter[ActionKind] = Counter()
     frames: set[bytes] = set()
-    actions: list[int] = []
-    sessions = with_patch = 0
+    by_person: dict[str, int] = {}
+    thumbnails: list[Grey] = []
+    sessions = with_patch = later = 0
+    cells = contact_sheet.spread(len(recording.people))
     with click.progressbar(recording.people, file=sys.stderr, hidden=not sys.stderr.isatty()) as people:
         for person in people:
             theirs = recording.sessions(person)
+            sizes = [len(one.actions) for one in theirs]
             sessions += len(theirs)
-            actions.append(sum(len(one.actions) for one in theirs))
+            by_person[person] = sum(sizes)
+            later += sum(sizes[len(sizes) - source.held_out(theirs) :])
+            shown = [frame.thumbnail for one in theirs for frame in one.frames]
+            thumbnails += contact_sheet.pick(shown, count=cells[len(by_person) - 1])
+            frames.update(blake2b(thumbnail.tobytes(), digest_size=16).digest() for thumbnail in shown)
             for one in theirs:
                 kinds.update(action.kind for action in one.actions)
-                frames.update(frame.thumbnail.tobytes() for frame in one.frames)
                 with_patch += sum(frame.patch is not None for frame in one.frames)
+    actions = by_person.values()
     spread = {"min": min(actions), "median": median(actions), "max": max(actions)} if actions else None
-    return {
+    found = {
         **recording.facts,
         "people": len(recording.people),
         "sessions": sessions,
         "actions": sum(actions),
+        "actions_held_out_in_time": later,
         "actions_per_person": spread,
+        "actions_by_person": by_person,
         "kinds": {kind.name.lower(): kinds[kind] for kind in ActionKind},
         "distinct_frames": len(frames),
         "frames_with_patch": with_patch,
     }
+    return found, thumbnails
+
+
+def _write(path: Path, thumbnails: list[Grey]) -> Path:
+    try:
+        path.write_bytes(contact_sheet.render(thumbnails))
+    except OSError as error:
+        raise StateError(
+            f"the contact sheet cannot be written to {path} ({error.strerror}); name another file; "
+            "the recording is unchanged"
+        ) from None
+    return path
 
 
 def _table(found: dict[str, Any]) -> str:
@@ -117,10 +162,29 @@ def _table(found: dict[str, Any]) -> str:
     rows.append(
         ("frames", f"{found['distinct_frames']:,} distinct, {found['frames_with_patch']:,} actions with a patch")
     )
+    rows.append(("pictures", found["contact_sheet"] or "none; --contact-sheet writes one"))
     if split is not None:
         rows.append(("split", f"{split['public']} public, {split['device']} at devices, {split['test']} for testing"))
+    rows.append(("in time", f"{found['actions_held_out_in_time']:,} actions held out, of everybody's last sessions"))
     rows.append(("file", "none: made when asked for" if size is None else f"{size / 1e6:.1f} MB"))
-    lines = [found["title"], *(f"  {name:<10}{value}" for name, value in rows), "  kinds"]
+    lines = [found["title"], *(f"  {name:<10}{value}" for name, value in rows)]
+    lines += ["  actions a person", *_histogram(list(found["actions_by_person"].values())), "  kinds"]
     for kind, count in sorted(found["kinds"].items(), key=lambda item: -item[1]):
         lines.append(f"    {kind:<14}{count:>10,}{count / total:>8.1%}")
     return "\n".join(lines)
+
+
+def _histogram(sizes: list[int]) -> list[str]:
+    """How many people have how many actions, a line for each of at most _BINS ranges."""
+    if not sizes:
+        return ["    nobody"]
+    low = min(sizes)
+    width = -(-(max(sizes) - low + 1) // _BINS)
+    counts = Counter((size - low) // width for size in sizes)
+    most = max(counts.values())
+    lines = []
+    for place in range(max(counts) + 1):
+        first = low + place * width
+        bar = "#" * -(-_BAR * counts[place] // most)
+        lines.append(f"    {f'{first:,} to {first + width - 1:,}':<18}{counts[place]:>6,}  {bar}".rstrip())
+    return lines

@@ -27,7 +27,7 @@ def device() -> None:
 def init(state: Path, recording: str | None, person: str | None) -> None:
     """Make a device: keys, ledger, encrypted vault, spool, and a request for the operator.
 
-    Example: reticent device init ./device --recording office --person person-02
+    Example: reticent device init ./device --recording office --person person-002
     """
     from reticent.errors import SettingError
     from reticent.keeper import enrolment

@@ -1,9 +1,9 @@
-"""Which recorded people are there, and who of them may train, sit at a device, or test?
+"""Which recorded people are there, who of them may train, sit at a device, or test, and which of their time is held out?
 
 `office`: real pixels, recorded by scripts without a person, embedded in the package. `drawn`: generated, any number.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,9 +16,11 @@ from reticent.recordings import drawn
 from reticent.recordings.archive import Archive, read_archive, session
 
 OFFICE = Path(__file__).parent / "data" / "office.recording"
+OFFICE_FRAMES = OFFICE.with_name("office-frames.png")  # a contact sheet of it
 DRAWN_PEOPLE = 200  # how many are listed; any other index works too
 DEVICES = 4
 _TEST_EVERY = 3  # every third person tests: at least a quarter, whatever the number of people
+_HELD_OUT_EVERY = 3  # of a person's sessions, one in three is held out, and at least the last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,17 @@ class Split:
     public: tuple[str, ...]
     device: tuple[str, ...]
     test: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonTime:
+    """One person's windows in two disjoint parts, cut between two sessions.
+
+    earlier: what may be learned from. later: what came after all of it, to test a model on people it has seen.
+    """
+
+    earlier: Pool
+    later: Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +72,25 @@ def pool(name: str, person: str) -> Pool:
     return windows(sessions(name, person))
 
 
+def held_out(sessions: Sequence[Session]) -> int:
+    """How many of a person's sessions, the last ones, are held out: a third, rounded up, but never the only one."""
+    return -(-len(sessions) // _HELD_OUT_EVERY) if len(sessions) > 1 else 0
+
+
+def split_time(name: str, person: str) -> PersonTime:
+    """One person's windows, the last sessions apart from those before. Raises: as `sessions`."""
+    theirs = sessions(name, person)
+    cut = len(theirs) - held_out(theirs)
+    return PersonTime(earlier=windows(theirs[:cut]), later=windows(theirs[cut:]))
+
+
 def split(name: str) -> Split:
-    """Who is who, by a fixed rule over the sorted people: every third tests, the next DEVICES have devices, all others
-    are public. Raises: as `people`.
-    """
-    everyone = people(name)
+    """Who is who in a source. Raises: as `people`."""
+    return split_people(people(name))
+
+
+def split_people(everyone: tuple[str, ...]) -> Split:
+    """A fixed rule over the sorted people: every third tests, the next DEVICES have devices, all others are public."""
     test = everyone[::_TEST_EVERY]
     rest = tuple(person for person in everyone if person not in set(test))
     return Split(public=rest[DEVICES:], device=rest[:DEVICES], test=test)
