@@ -16,7 +16,7 @@ from reticent.privacy.noise import SeededNoise
 from reticent.records.plan import LocalTraining
 from tests.model.random_pools import random_pool
 
-MODEL = "history"
+MODEL = "office-10k"
 TRAINING = LocalTraining(
     sampling_rate=0.7, expected_batch=16, steps=2, learning_rate=1.0, clip_norm=1.0, noise_multiplier=1.0
 )
