@@ -16,7 +16,7 @@ from reticent.privacy.noise import SeededNoise
 from reticent.records.plan import LocalTraining
 from tests.model.random_pools import random_pool
 
-MODEL = "history"
+MODEL = "office-10k"
 TRAINING = LocalTraining(
     sampling_rate=0.7, expected_batch=16, steps=2, learning_rate=1.0, clip_norm=1.0, noise_multiplier=1.0
 )
@@ -39,8 +39,26 @@ def test_rounds_that_remember_give_the_bits_of_rounds_that_do_not_whatever_the_p
     relabelled = random_pool(40)
     relabelled.next_kind[:] = 3
     repeated = together([first, first])
+    redrawn, moved, hidden = random_pool(40), random_pool(40), random_pool(40)
+    redrawn.frames[:, 20:30] = 255  # the same actions before another screen
+    moved.patches[:] = 7
+    hidden.has_patch[:] = False
     for seed, pool in enumerate(
-        [first, first, grown, shuffled, some(grown, 45, 2), Pool.empty(), repeated, relabelled]
+        [
+            first,
+            first,
+            grown,
+            shuffled,
+            some(grown, 45, 2),
+            Pool.empty(),
+            repeated,
+            relabelled,
+            hidden,
+            first,
+            redrawn,
+            first,
+            moved,
+        ]
     ):
         expected = update(local_update, pool, seed=seed, model=model)
         np.testing.assert_array_equal(update(memory.update, pool, seed=seed, model=model), expected)

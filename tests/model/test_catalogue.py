@@ -27,12 +27,13 @@ def test_names_and_shapes_are_the_networks(name: str) -> None:
     ("name", "heads", "whole"),
     [
         ("history", 8_294, 25_614),
+        ("office-10k", 5_898, 10_518),
         ("office-60k", 12_354, 62_578),
     ],
 )
 def test_the_family_has_the_sizes_that_its_names_say(name: str, heads: int, whole: int) -> None:
     assert (catalogue.parameters(name, "heads"), catalogue.parameters(name, "all")) == (heads, whole)
-    assert len(catalogue.names()) == 2
+    assert len(catalogue.names()) == 3
 
 
 @every_model
@@ -47,6 +48,7 @@ def test_the_vector_is_sorted_by_name_and_heads_come_first(name: str) -> None:
 def test_a_model_card_names_the_weights_that_ship(name: str) -> None:
     card = files("reticent.model").joinpath("data", f"{name}.md").read_text()
     assert catalogue.entry(name).sha256 in card
+    assert f"scripts/fit-trunk --model {name} " in card
     assert "Apache-2.0" in card
 
 

@@ -31,13 +31,19 @@ _MODELS: Mapping[str, Entry] = MappingProxyType(
     {
         "history": Entry(
             architecture=Architecture(hidden=40, map=16, place=16, groups=4, screen=None),
-            sha256="b4d714a4f8f4fb2a6917ee0b9c77215d43b54eb8429d5669ccb855535fe4a6dd",
+            sha256="02a5d54c9fd18df157ed25b7f148c70cfba30a1f490875fa522fc92b9cc0a775",
+        ),
+        "office-10k": Entry(
+            architecture=Architecture(
+                hidden=10, map=8, place=8, groups=2, screen=Screen(first=4, second=6, patch=4, look=4)
+            ),
+            sha256="da14936db7f3d7c84a066e41029ae2ccd095a454050219714853a6cb54c21322",
         ),
         "office-60k": Entry(
             architecture=Architecture(
                 hidden=56, map=32, place=32, groups=4, screen=Screen(first=16, second=24, patch=8, look=16)
             ),
-            sha256="0bf0f74837fc18589f918504420ef8c897b2d51714992c63a9296335893ae428",
+            sha256="c1fb65b454306f0572b295fb62f22e9aa80e264beb539aa5abecc7823c13d70d",
         ),
     }
 )
