@@ -13,8 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-import reticent
-from reticent.errors import InputError, SettingError, StateError
+from reticent.errors import InputError, ReticentError, SettingError, StateError
 from reticent.train.folder import RunFolder
 from reticent.train.run import run
 from reticent.train.settings import NOTHING, Settings
@@ -29,36 +28,66 @@ def main(arguments: Sequence[str]) -> None:
     Raises: SettingError for what Hydra can't compose and for settings that make no sense; what `run` raises.
     """
     if any(one.startswith(RESUME) for one in arguments):
-        return _resume(arguments)
+        _resume(arguments)
+    else:
+        _compose(arguments)
+
+
+def _compose(arguments: Sequence[str]) -> None:
+    """Let Hydra put the settings together and call the experiment, once or for each of a sweep."""
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign, assignment]
-    parser.parse_args(list(arguments))
-    application = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(_experiment)
-    words = ["reticent train", *arguments]
+    trouble: list[Exception] = []
+
+    def experiment(config: DictConfig) -> None:
+        try:
+            _experiment(config)
+        except (ReticentError, OmegaConfBaseException) as error:
+            trouble.append(error)  # raised, Hydra would print the whole command line before it
+
+    application = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(experiment)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints what went wrong and exits by itself
-    before, sys.argv = sys.argv, words
+    before, sys.argv = sys.argv, ["reticent train", *arguments]
     try:
+        parser.parse_args(list(arguments))
         application()
+    except SystemExit:  # after --help or --version
+        return
     except (HydraException, OmegaConfBaseException) as error:
-        raise SettingError(f"{_first_sentence(error)}; {NOTHING}") from error
+        raise _said(error) from error
     finally:
         sys.argv = before
+    if trouble:
+        raise _said(trouble[0])
 
 
 def conf_folder() -> Path:
     """Where the config groups lie: in an installed package, or beside `src` in a checkout. Raises: StateError."""
-    package = Path(reticent.__file__).parent
+    package = Path(__file__).parents[1]
     for folder in (package / "conf", package.parents[1] / "conf"):
         if (folder / "train.yaml").is_file():
             return folder
     raise StateError(f"the config groups of `reticent train` are not in this installation; install it again; {NOTHING}")
 
 
-def _experiment(config: DictConfig) -> None:
+def settings_of(config: DictConfig) -> Settings:
+    """What Hydra composed, checked. Raises: SettingError."""
     values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     if not isinstance(values, dict):
         raise SettingError(f"the settings are no mapping of names to values; {NOTHING}")
-    _run(Settings.of({str(name): value for name, value in values.items()}), Path(HydraConfig.get().runtime.output_dir))
+    return Settings.of({str(name): value for name, value in values.items()})
+
+
+def first_sentence(error: Exception) -> str:
+    """Hydra explains itself over several lines; the first says what was wrong, and not always with which setting."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    sentence = (lines[0] if lines else type(error).__name__).rstrip(".")
+    setting = getattr(error, "full_key", None)
+    return sentence if not setting or setting in sentence else f"{setting}: {sentence}"
+
+
+def _experiment(config: DictConfig) -> None:
+    _run(settings_of(config), Path(HydraConfig.get().runtime.output_dir))
 
 
 def _resume(arguments: Sequence[str]) -> None:
@@ -69,12 +98,16 @@ def _resume(arguments: Sequence[str]) -> None:
 
 
 def _run(settings: Settings, root: Path) -> None:
-    results = run(settings, root, told=_show if sys.stderr.isatty() else _nothing)
+    results = run(settings, root, told=_show if sys.stderr.isatty() else _nothing, noted=_note)
     print(summary(results, root), flush=True)
 
 
 def _show(line: Mapping[str, Any]) -> None:
     print(describe(line), file=sys.stderr, flush=True)
+
+
+def _note(sentence: str) -> None:
+    print(f"note        {sentence}", file=sys.stderr, flush=True)
 
 
 def _nothing(line: Mapping[str, Any]) -> None:
@@ -85,7 +118,6 @@ def _refuse(message: str) -> None:
     raise InputError(f"{message} (see 'reticent train --help'); {NOTHING}")
 
 
-def _first_sentence(error: Exception) -> str:
-    """Hydra explains itself over several lines; the first says what was wrong."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).rstrip(".")
+def _said(error: Exception) -> ReticentError:
+    """Ours as it is; what Hydra says as one sentence."""
+    return error if isinstance(error, ReticentError) else SettingError(f"{first_sentence(error)}; {NOTHING}")
