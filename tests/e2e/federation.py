@@ -18,7 +18,8 @@ from reticent.actions.action import Session
 from reticent.keeper import enrolment
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = ROOT / "scripts" / "quickstart-settings"
+POLICY = ROOT / "scripts" / "quickstart-settings" / "policy.yaml"
+SETTINGS = Path(__file__).parent  # where plan.yaml lies
 RETICENT = [sys.executable, "-m", "reticent.cli"]
 ENVIRONMENT = os.environ | {
     "FLWR_TELEMETRY_ENABLED": "0",
@@ -61,7 +62,7 @@ class Federation:
     def __enter__(self) -> "Federation":
         (self.folder / "logs").mkdir(parents=True)
         reticent("server", "init", self.server, "--address", "127.0.0.1:0")
-        policy = yaml.safe_load((SETTINGS / "policy.yaml").read_text()) | {
+        policy = yaml.safe_load(POLICY.read_text()) | {
             "epsilon_employee": 50.0,
             "epsilon_example": 50.0,
         }
@@ -123,7 +124,7 @@ class Federation:
         self.start(state.name, "device", "run", state)
 
     def run_plan(self, code: int = 0, **changes: Any) -> dict[str, Any]:
-        """Run the quickstart's plan with changes; returns the outcome that the command printed."""
+        """Run plan.yaml with changes; returns the outcome that the command printed."""
         draft = yaml.safe_load((SETTINGS / "plan.yaml").read_text()) | changes
         path = self.folder / "plan.yaml"
         path.write_text(yaml.safe_dump(draft))

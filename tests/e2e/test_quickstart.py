@@ -10,10 +10,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
+from reticent.audit.report.wording import epsilon
+from reticent.recordings import source
 from tests.e2e.federation import ENVIRONMENT, ROOT, reticent, until
 
 pytestmark = pytest.mark.timeout(600)
+
+RUNS = ("run", "run/simulation")
 
 
 def start(*arguments: str, folder: Path) -> "subprocess.Popen[str]":
@@ -22,7 +27,7 @@ def start(*arguments: str, folder: Path) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, str(ROOT / "scripts" / "quickstart.py"), *arguments],
             env=ENVIRONMENT | {"TMPDIR": str(folder)},
-            cwd="/",
+            cwd=folder,
             stdout=said,
             stderr=subprocess.STDOUT,
             text=True,
@@ -54,19 +59,46 @@ def kept(place: Path) -> tuple[Path, str]:
 
 def test_it_ends_in_an_audited_table(kept: tuple[Path, str]) -> None:
     _, said = kept
-    assert "4 of 4 ledgers hold" in said
-    rounds = re.findall(r"^ +(start|\d) +0\.\d{3} +0\.\d{3} +([\d.]+) +([\d.]+) +([\d,]+)$", said, re.MULTILINE)
-    assert [row[0] for row in rounds] == ["start", "1", "2", "3"]
-    spent = [float(row[1]) for row in rounds]
-    assert spent == sorted(spent)
+    assert "4 of 4 ledgers hold, and they agree with the receipts" in said
+    number = r"([\d.]+)"
+    row = rf"^ +(start|\d+|simulated) +([\d-]+) +0\.\d{{3}} +0\.\d{{3}} +{number} +{number} +([\d,-]+)$"
+    rows = re.findall(row, said, re.MULTILINE)
+    assert [one[:2] for one in rows[:-1]] == [("start", "-"), ("1", "4"), ("2", "4"), ("3", "4")]
+    spent = [float(one[2]) for one in rows]
+    assert spent[:-1] == sorted(spent[:-1])
+    assert 0 < spent[-2] <= 8
     assert 0 < spent[-1] <= 8
     assert "can't give" in said
+
+
+def test_scale_is_shown_with_the_devices_own_settings_and_everybody_embedded(kept: tuple[Path, str]) -> None:
+    folder, said = kept
+    real, larger = (yaml.safe_load((folder / place / "config.yaml").read_text()) for place in RUNS)
+    for name in ("learn", "model", "data"):
+        assert larger[name] == real[name]
+    assert larger["privacy"]["delta"] == real["privacy"]["delta"]
+    results = json.loads((folder / "run/simulation/results.json").read_text())
+    assert results["people"] == len(source.clients("office", people=None))
+    assert re.search(rf"^ +simulated +{results['people']} +{results['top1']:.3f} ", said, re.MULTILINE)
+
+
+def test_the_report_stays_where_the_quickstart_was_called_and_shows_devices_audits_and_simulation(
+    place: Path, kept: tuple[Path, str]
+) -> None:
+    folder, said = kept
+    report = place / "quickstart-report.html"
+    assert f"to read: {report}" in said
+    assert report.read_bytes() == (folder / "run/report.html").read_bytes()
+    text = re.sub(r"\s+", " ", report.read_text())
+    assert "4 of 4 ledgers hold, and they agree with the server's receipts" in text.replace("&#39;", "'")
+    assert "4 devices, 12 charges, 12 releases received" in text
+    assert not re.search(r"(?:src|href)=[\"']?https?:", text)
 
 
 def test_keep_leaves_what_it_says_and_names_the_folder(kept: tuple[Path, str]) -> None:
     folder, said = kept
     assert f"everything lies in {folder}:" in said
-    for pattern in re.findall(r"^  ((?:server|device)\S+) ", said.partition("everything lies in")[2], re.MULTILINE):
+    for pattern in re.findall(r"^  ((?:run|server|device)\S+) ", said.partition("everything lies in")[2], re.MULTILINE):
         assert list(folder.glob(pattern.rstrip("/"))), pattern
 
 
@@ -77,11 +109,11 @@ def test_an_auditor_of_a_kept_ledger_reads_the_table_s_figures(kept: tuple[Path,
     mine = {
         (one["unit"], one["adversary"], one["adjacency"], one["windows"]): one["epsilon"] for one in found["guarantees"]
     }
-    told = re.search(r"who sees the model, (\d+) honest \(min_cohort\) +([\d.]+) +([\d.]+)$", said, re.MULTILINE)
+    told = re.search(r"who sees the model, (\d+) and \d+ honest \(min_cohort\) +([\d.]+) / ([\d.]+) ", said)
     assert told is not None
     assert found["honest_devices"] == int(told[1])
     pair = [mine["employee", "recipient", adjacency, None] for adjacency in ("zero_out", "replace_one")]
-    assert [f"{one:.2f}" for one in pair] == [told[2], told[3]]
+    assert [epsilon(one) for one in pair] == [told[2], told[3]]
 
 
 @pytest.mark.parametrize(

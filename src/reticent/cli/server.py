@@ -1,10 +1,8 @@
 """`reticent server`: an organisation's half, from an empty folder to a finished run."""
 
-import contextlib
 import datetime
 import json
-import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +98,7 @@ def run(folder: Path, draft: Path | None, resume: str | None, as_json: bool) -> 
     Example: reticent server run srv plan.yaml
     """
     from reticent.server import run as runs
+    from reticent.server.interruption import interrupted_by_sigterm
 
     if (draft is None) is (resume is None):
         raise click.UsageError("give either a PLAN.yaml or --resume PLAN_ID")
@@ -121,7 +120,7 @@ def run(folder: Path, draft: Path | None, resume: str | None, as_json: bool) -> 
         click.echo(f"waiting  {sentence}", err=as_json)
 
     try:
-        with _interrupted_by_sigterm():
+        with interrupted_by_sigterm():
             if not as_json:
                 click.echo(f"plan {plan_id}")
             outcome = runs.wait(folder, plan_id, on_round=show, on_wait=show_wait, first=first)
@@ -151,17 +150,3 @@ def status(folder: Path, as_json: bool) -> None:
 
     found = look(folder)
     click.echo(json.dumps(found.to_value(), indent=2) if as_json else found.text())
-
-
-@contextlib.contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends a wait like Ctrl-C does, so that a stopped command leaves no run behind."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -98,12 +98,16 @@ def _resume(arguments: Sequence[str]) -> None:
 
 
 def _run(settings: Settings, root: Path) -> None:
-    results = run(settings, root, told=_show if sys.stderr.isatty() else _nothing)
+    results = run(settings, root, told=_show if sys.stderr.isatty() else _nothing, noted=_note)
     print(summary(results, root), flush=True)
 
 
 def _show(line: Mapping[str, Any]) -> None:
     print(describe(line), file=sys.stderr, flush=True)
+
+
+def _note(sentence: str) -> None:
+    print(f"note        {sentence}", file=sys.stderr, flush=True)
 
 
 def _nothing(line: Mapping[str, Any]) -> None:

@@ -6,24 +6,26 @@ Nothing here trains: the server's ServerApp plays the rounds, devices learn, and
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from reticent.aggregate.app import TEST_DATA
 from reticent.aggregate.directory import read_directory
-from reticent.errors import RoundAborted, SettingError, StateError
-from reticent.records.policy import DAY_S
+from reticent.aggregate.durable import write_whole
+from reticent.errors import Refused, RoundAborted, SettingError, StateError
+from reticent.records.policy import DAY_S, Policy
 from reticent.records.record import Hash, Record, Version1
 from reticent.records.signed import LIMIT_BYTES
 from reticent.server import policies
 from reticent.server import run as server
+from reticent.server.interruption import interrupted_by_sigterm
 from reticent.server.settings import ServerPaths, open_folder
 from reticent.train.folder import RunFolder
 from reticent.train.planning import Planned, planned
 from reticent.train.settings import NOTHING, Settings, SuperLink
 
-LIFETIME_DAYS = 1  # of a plan from its signature; the shortest that any policy allows, and longer than any run
 _FILES = ("rounds.jsonl", "model.safetensors", "plan.json")
+_NOBODY = f"{NOTHING} and nobody was asked"
 
 
 class Submitted(Record):
@@ -37,51 +39,95 @@ class Submitted(Record):
 
 
 def run_on_devices(
-    settings: Settings, engine: SuperLink, folder: RunFolder, *, told: Callable[[Mapping[str, Any]], None]
-) -> Planned:
-    """Sign the plan and follow its rounds, or go on with the one that this folder began; returns the plan as signed.
+    settings: Settings,
+    engine: SuperLink,
+    folder: RunFolder,
+    *,
+    told: Callable[[Mapping[str, Any]], None],
+    noted: Callable[[str], None],
+) -> tuple[Planned, Mapping[str, float | None]]:
+    """Sign the plan and follow its rounds, or go on with the one that this folder began.
 
-    The folder then holds the server's rounds.jsonl, model, plan and checkpoint.
-    Raises: Refused where devices would refuse the plan, StateError where the server isn't running, SettingError: nothing
-    was asked of any device then. RoundAborted, if not every round was applied; `resume` goes on with it.
+    Returns: the plan as signed, for the devices whose releases were received, and the policy's limits of epsilon by unit.
+    The folder then holds the server's rounds.jsonl, model, plan and checkpoint, as far as they came.
+    told: gets each new line of the server's journal. noted: gets sentences for the operator: whom the run waits for.
+    Ctrl-C and SIGTERM stop the run on the server; `resume` goes on with it.
+    Raises: SettingError where devices would refuse the plan, StateError where the server isn't running: nothing was asked
+    of any device then. RoundAborted, if not every round was applied.
     """
-    root = Path(engine.folder)
-    paths, _ = open_folder(root)
-    known = folder.root / "submitted.json"
-    if known.exists():
-        plan_id = Submitted.from_bytes(known.read_bytes()[:LIMIT_BYTES]).plan_id
-        made = _made(settings, paths)
-        made = replace(made, plan=server.read_run(paths, plan_id))
+    submitted = folder.root / "submitted.json"
+    if submitted.exists():
+        known = Submitted.from_bytes(submitted.read_bytes()[:LIMIT_BYTES])
+        root, plan_id = Path(known.folder), known.plan_id
+        first = server.lines_so_far(root, plan_id)
         server.resume(root, plan_id)
     else:
-        made = _made(settings, paths)
-        folder.begin(settings)
-        plan_id = server.submit(root, made.plan)
-        folder.write("submitted.json", Submitted(folder=str(root.resolve()), plan_id=plan_id).to_value())
-    outcome = server.wait(root, plan_id, on_round=told)
-    _copy(Path(outcome.folder), folder.root)
+        root, first = Path(engine.folder).resolve(), 0
+        plan_id = _submit(settings, root, folder, noted=noted)
+        write_whole(submitted, Submitted(folder=str(root), plan_id=plan_id).to_bytes())
+    paths, _ = open_folder(root)
+    try:
+        with interrupted_by_sigterm():
+            outcome = server.wait(root, plan_id, on_round=told, on_wait=noted, first=first)
+    except KeyboardInterrupt:
+        server.stop(root, plan_id)
+        noted(
+            f"no device is asked any more; `reticent train resume={folder.root}` goes on after the last applied round"
+        )
+        raise
+    finally:
+        _copy(paths.run(plan_id), folder.root)
     if not outcome.complete:
         raise RoundAborted(f"{outcome.sentence()}; `reticent train resume={folder.root}` goes on with it")
-    return made
+    _, policy = policies.current(paths)
+    limits = {"employee": policy.epsilon_employee, "example": policy.epsilon_example}
+    return _played(settings, paths, plan_id), limits
 
 
-def limits(engine: SuperLink) -> tuple[float, float]:
-    """What the policy that devices accept limits for good: epsilon of an employee and of an example."""
-    _, policy = policies.current(open_folder(Path(engine.folder))[0])
-    return policy.epsilon_employee, policy.epsilon_example
+def _submit(settings: Settings, root: Path, folder: RunFolder, *, noted: Callable[[str], None]) -> str:
+    paths, _ = open_folder(root)
+    _, policy = policies.current(paths)
+    _check(settings, policy)
+    devices = len(read_directory(paths.devices))
+    if not devices:
+        raise StateError(f"no device is enrolled at {root}; {NOTHING}")
+    now = int(time.time())
+    made = planned(settings, people=devices, issued_at=now, expires_at=now + policy.max_plan_days * DAY_S)
+    folder.begin(settings)
+    try:
+        return server.submit(root, made.plan, say=noted)
+    except Refused as refusal:
+        raise SettingError(f"devices would refuse this: {refusal}") from None
 
 
-def _made(settings: Settings, paths: ServerPaths) -> Planned:
+def _check(settings: Settings, policy: Policy) -> None:
+    """What would be refused on devices, or make figures that can't be compared, in the words of the command line."""
     if settings.privacy.mode != "local":
         raise SettingError(
             "devices refuse privacy.mode=secure until secure aggregation exists; privacy.mode=local runs on devices, and "
-            f"engine=inprocess simulates secure; {NOTHING} and nobody was asked"
+            f"engine=inprocess simulates secure; {_NOBODY}"
         )
-    devices = len(read_directory(paths.devices))
-    if not devices:
-        raise StateError(f"no device is enrolled at {paths.root}; {NOTHING}")
-    now = int(time.time())
-    return planned(settings, people=devices, issued_at=now, expires_at=now + LIFETIME_DAYS * DAY_S)
+    if settings.data.source != TEST_DATA:
+        raise SettingError(
+            f"devices bring their own data, and a server scores rounds on {TEST_DATA}: data={TEST_DATA} is needed; {_NOBODY}"
+        )
+    asked = {
+        "learn.sampling_rate": (settings.learn.sampling_rate, policy.sampling_rate),
+        "learn.expected_batch": (settings.learn.expected_batch, policy.expected_batch),
+        "learn.steps": (settings.learn.steps, policy.steps),
+        "privacy.delta": (settings.privacy.delta, policy.delta),
+    }
+    wanted = [f"{name}={theirs:g}" for name, (ours, theirs) in asked.items() if ours != theirs]
+    if wanted:
+        raise SettingError(f"the policy that devices accepted has exactly {' '.join(wanted)}: give that; {_NOBODY}")
+
+
+def _played(settings: Settings, paths: ServerPaths, plan_id: str) -> Planned:
+    """The signed plan, for all devices whose releases the server holds: everybody is asked in every round."""
+    plan = server.read_run(paths, plan_id)
+    replies = (paths.run(plan_id) / "replies").glob("*.reply")
+    people = len({reply.stem.partition("-")[2] for reply in replies})
+    return Planned(plan=plan, people=people, cohort=people, rounds_of_one=plan.rounds, settings=settings)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ from reticent.errors import SettingError
 from reticent.model.checkpoint_file import read_weights
 from reticent.sim.population import population
 from reticent.sim.worker import peak_rss_mb
-from reticent.train.devices import limits, run_on_devices
+from reticent.train.devices import run_on_devices
 from reticent.train.folder import RunFolder
 from reticent.train.planning import Planned, planned
 from reticent.train.privacy_file import epsilons, privacy_file
@@ -24,40 +24,53 @@ from reticent.train.simulated import simulate
 VERSION = 1
 
 Told = Callable[[Mapping[str, Any]], None]
+Noted = Callable[[str], None]
 
 
-def run(settings: Settings, root: Path, *, told: Told = lambda line: None) -> dict[str, Any]:
+def run(
+    settings: Settings, root: Path, *, told: Told = lambda line: None, noted: Noted = lambda sentence: None
+) -> dict[str, Any]:
     """Run an experiment, or go on with the one that lies in `root`; returns what results.json then holds.
 
-    told: gets each line of rounds.jsonl as it is written. Raises: InputError before anything is trained, RoundAborted.
+    told: gets each line of rounds.jsonl as it is written. noted: gets sentences for the operator of devices.
+    Raises: InputError before anything is trained, RoundAborted.
     """
     engine, folder = settings.engine, RunFolder(root)
-    scoring = Scoring(settings.data.origin, model=settings.model.name, trainable=settings.learn.trainable)
     workers_mb = 0.0
     trained: Sequence[str] = ()
+    limits: Mapping[str, float | None]
     if isinstance(engine, InProcess):
         people = population(settings.data.origin, people=settings.data.people)
         if not len(people):
             raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
         made = planned(settings, people=len(people))
         folder.begin(settings)
+        scoring = _scoring(settings)
         workers_mb = simulate(made, people, engine, folder=folder, scoring=scoring, told=told)
         trained = people.names
+        limits = {"employee": settings.privacy.epsilon, "example": settings.privacy.epsilon_example}
     else:
-        made = run_on_devices(settings, engine, folder, told=told)
-    return finish(made, folder, scoring, trained=trained, workers_mb=workers_mb)
+        made, limits = run_on_devices(settings, engine, folder, told=told, noted=noted)
+        scoring = _scoring(settings)
+    return finish(made, folder, scoring, limits=limits, trained=trained, workers_mb=workers_mb)
 
 
 def finish(
-    made: Planned, folder: RunFolder, scoring: Scoring, *, trained: Sequence[str], workers_mb: float
+    made: Planned,
+    folder: RunFolder,
+    scoring: Scoring,
+    *,
+    limits: Mapping[str, float | None],
+    trained: Sequence[str],
+    workers_mb: float,
 ) -> dict[str, Any]:
     """Write privacy.json, results.json and report.html of a run whose rounds are done; returns the results.
 
-    trained: of a simulation, whose held-out time is scored. workers_mb: peak memory of processes beside this one.
+    limits: of epsilon by unit. trained: of a simulation, whose held-out time is scored. workers_mb: peak memory of processes beside this one.
     """
     lines = folder.lines()
     applied = [line for line in lines if line["status"] == Status.APPLIED]
-    privacy = privacy_file(made, rounds_done=len(applied), limits=_limits(made.settings))
+    privacy = privacy_file(made, rounds_done=len(applied), limits=limits)
     folder.write("privacy.json", privacy)
     settings, weights = made.settings, read_weights(folder.model).weights
     seconds = statistics.median(line["seconds_join"] + line["seconds_train"] for line in applied)
@@ -86,8 +99,5 @@ def finish(
     return results
 
 
-def _limits(settings: Settings) -> dict[str, float | None]:
-    if isinstance(settings.engine, InProcess):
-        return {"employee": settings.privacy.epsilon, "example": settings.privacy.epsilon_example}
-    employee, example = limits(settings.engine)
-    return {"employee": employee, "example": example}
+def _scoring(settings: Settings) -> Scoring:
+    return Scoring(settings.data.origin, model=settings.model.name, trainable=settings.learn.trainable)

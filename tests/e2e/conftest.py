@@ -1,0 +1,3 @@
+"""See tests/aggregate/conftest.py."""
+
+import tests.aggregate.conftest  # noqa: F401
