@@ -5,6 +5,7 @@ The same experiments as `reticent train`, by the same words; the same folder of 
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,11 +57,14 @@ class Run:
         return self.folder / "model.safetensors"
 
 
-def run(*overrides: str, folder: str | Path | None = None) -> Run:
+def run(
+    *overrides: str, folder: str | Path | None = None, told: Callable[[Mapping[str, Any]], None] = lambda line: None
+) -> Run:
     """Run one experiment to its end, and keep everything in `folder`.
 
     overrides: the words of `reticent train`, such as "data=drawn", "privacy.epsilon=8"; or "resume=FOLDER" alone, which goes
     on with a run that was interrupted, or reads one that ended. folder: new, or of the very same settings.
+    told: gets each line of rounds.jsonl as it is written, for a progress bar or a plot.
     Several workers are processes: a script calls this below `if __name__ == "__main__":`; a notebook needs no such line.
     Raises: InputError before anything is trained, RoundAborted.
     """
@@ -81,7 +85,7 @@ def run(*overrides: str, folder: str | Path | None = None) -> Run:
         )
     root = Path(resumed[0].removeprefix(RESUME)) if folder is None else Path(folder)
     settings = RunFolder(root).settings() if resumed else composed(overrides)
-    play(settings, root)
+    play(settings, root, told=told)
     results = json.loads((root / "results.json").read_bytes())
     return Run(folder=root, results=results, rounds=tuple(RunFolder(root).lines()))
 
@@ -105,7 +109,7 @@ def make_model(trunk: "nn.Module", weights: str | Path, *, data: str = "drawn") 
 
 
 def epsilon(*, noise_multiplier: float, steps: int, delta: float, sampling_rate: float = 1.0) -> float:
-    """What a Gaussian mechanism costs that runs `steps` times, zero-out; as `reticent privacy epsilon`.
+    """What a Gaussian mechanism costs that runs `steps` times, zero-out: the figure of record of `reticent privacy epsilon`.
 
     Raises: SettingError; IntegrityError, if accountants contradict each other.
     """
@@ -122,7 +126,7 @@ def epsilon(*, noise_multiplier: float, steps: int, delta: float, sampling_rate:
         sampling_rate=sampling_rate,
         steps=steps,
     )
-    spent = account([event], delta=delta, adjacency=Adjacency.ZERO_OUT)
+    spent = account([event], delta=delta, adjacency=Adjacency.ZERO_OUT, names=("exact", "pld", "rdp"))
     if spent.disagreements:
         raise IntegrityError("; ".join(spent.disagreements))
     return spent.epsilon
