@@ -82,7 +82,7 @@ def test_the_files_agree_with_each_other(finished):
 
 def test_the_settings_that_it_kept_are_the_ones_it_ran(finished):
     kept = yaml.safe_load((finished / "config.yaml").read_text())
-    assert kept["data"] == {"source": "drawn", "people": 6}
+    assert kept["data"] == {"source": "drawn", "path": None, "people": 6}
     assert kept["model"] == {"name": "history"}
     assert kept["engine"]["workers"] == 1
 
@@ -222,3 +222,10 @@ def test_every_experiment_composes_into_settings_that_make_sense(path, capsys):
     words = ["engine.folder=/srv"] if "superlink" in path.read_text() else []
     assert main(["train", f"+experiment={path.stem}", *words, "--cfg", "job"]) == 0
     Settings.of(yaml.safe_load(capsys.readouterr().out))
+
+
+def test_noise_instead_of_epsilon_has_no_limit_and_the_report_says_so(few, tmp_path):
+    words = ["privacy.epsilon=null", "privacy.noise_multiplier=0.01", "server.rounds=1"]
+    assert train(*words, folder=tmp_path / "out") == 0
+    assert json.loads((tmp_path / "out" / "privacy.json").read_text())["limits"]["employee"] is None
+    assert "no limit is set for it" in (tmp_path / "out" / "report.html").read_text()

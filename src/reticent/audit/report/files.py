@@ -84,12 +84,12 @@ class Event(Entry):
 
 
 class Limits(Entry):
-    """What one person may be charged in all, zero-out, against the server."""
+    """What one person may be charged in all, zero-out, against the server; None where noise was chosen instead of a limit."""
 
-    employee: Budget
+    employee: Budget | None
     example: Budget
 
-    def of(self, unit: Unit) -> float:
+    def of(self, unit: Unit) -> float | None:
         return self.employee if unit is Unit.EMPLOYEE else self.example
 
 

@@ -46,23 +46,29 @@ def standings(privacy: Privacy) -> tuple[Standing, ...]:
 
 
 def _standing(row: dict[Adjacency, Figure], privacy: Privacy) -> Standing:
-    """Limits are set for what the server sees, zero-out; at the example level for one window."""
+    """One row beside the limit that it has, if it has one."""
     figure, swapped = row.get(Adjacency.ZERO_OUT), row.get(Adjacency.REPLACE_ONE)
     limit, over, words = None, False, "no limit is set for it"
     if figure is not None:
         bar = privacy.limits.of(figure.unit)
-        above = figure.epsilon > bar
-        if figure.adversary is Adversary.SERVER and figure.windows in (None, 1):
+        above = bar is not None and figure.epsilon > bar
+        if bar is not None and _limited(figure):
             limit, over = bar, above
             words = f"OVER the limit of {plain(bar)}" if over else f"within the limit of {plain(bar)}"
-        elif above:
+        elif bar is not None and above:
             words += f"; above the {plain(bar)} that is the limit for the {_OTHER[figure.unit]}"
     return Standing(zero_out=figure, replace_one=swapped, limit=limit, over=over, words=words)
 
 
 def charged(privacy: Privacy, unit: Unit) -> Standing | None:
-    """The row that the limit of `unit` is for; None where nobody was charged."""
-    return next((one for one in standings(privacy) if one.limit is not None and one.figure.unit is unit), None)
+    """The row that a limit of `unit` is for; None where nobody was charged."""
+    found = ((one, one.zero_out) for one in standings(privacy))
+    return next((row for row, figure in found if figure and figure.unit is unit and _limited(figure)), None)
+
+
+def _limited(figure: Figure) -> bool:
+    """Limits are for what the server sees, zero-out; at the example level for one window."""
+    return figure.adversary is Adversary.SERVER and figure.windows in (None, 1)
 
 
 def headline(run: Run) -> tuple[str, bool]:
