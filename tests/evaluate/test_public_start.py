@@ -22,7 +22,7 @@ def people(name: str, tested: int, counted: int) -> tuple[Pool, dict[str, Metric
     return test, baselines(together(source.pool(name, person) for person in split.public[:counted]), test)
 
 
-@pytest.mark.parametrize("model", ["office-60k"])
+@pytest.mark.parametrize("model", ["office-60k", "office-170k"])
 @pytest.mark.parametrize(("name", "tested", "counted"), SOURCES)
 def test_the_public_start_beats_every_baseline_on_test_people(model: str, name: str, tested: int, counted: int) -> None:
     test, counts = people(name, tested, counted)

@@ -29,11 +29,12 @@ def test_names_and_shapes_are_the_networks(name: str) -> None:
         ("history", 8_294, 25_614),
         ("office-10k", 5_898, 10_518),
         ("office-60k", 12_354, 62_578),
+        ("office-170k", 14_594, 174_930),
     ],
 )
 def test_the_family_has_the_sizes_that_its_names_say(name: str, heads: int, whole: int) -> None:
     assert (catalogue.parameters(name, "heads"), catalogue.parameters(name, "all")) == (heads, whole)
-    assert len(catalogue.names()) == 3
+    assert len(catalogue.names()) == 4
 
 
 @every_model

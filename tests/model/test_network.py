@@ -101,7 +101,7 @@ def test_public_weights_survive_encoding_and_the_bytes_are_always_the_same(name:
 
 def test_one_models_weights_are_no_other_models() -> None:
     with pytest.raises(FormatError, match="names or shapes"):
-        decode_public(encode_public(load("office-10k"), name="office-10k"), name="office-60k")
+        decode_public(encode_public(load("office-10k"), name="office-10k"), name="office-170k")
 
 
 def test_public_weights_of_a_newer_version_or_another_shape_are_refused() -> None:

@@ -45,6 +45,12 @@ _MODELS: Mapping[str, Entry] = MappingProxyType(
             ),
             sha256="c1fb65b454306f0572b295fb62f22e9aa80e264beb539aa5abecc7823c13d70d",
         ),
+        "office-170k": Entry(
+            architecture=Architecture(
+                hidden=112, map=64, place=32, groups=4, screen=Screen(first=24, second=48, patch=12, look=24)
+            ),
+            sha256="4a37d9cf13e3b8258f239cc783ef0216439370b6e297c612ae2ccefae83aa70a",
+        ),
     }
 )
 
