@@ -49,7 +49,7 @@ def test_too_much_in_chunks_without_a_length_is_413(door):
 def test_no_announcement_has_room_for_a_reply_that_would_fill_the_server_s_memory():
     one = ObjectTree(object_id="0" * 64)
     inside = ObjectTree(children=[one]).ByteSize()  # what one object more costs, wherever it stands in the tree
-    assert gateway.ANNOUNCEMENT_LIMIT_BYTES // inside * gateway.OBJECT_LIMIT_BYTES < 4 * MIB
+    assert gateway.ANNOUNCEMENT_LIMIT_BYTES // inside * gateway.OBJECT_LIMIT_BYTES < 11 * MIB
 
 
 def test_a_reply_of_many_of_flower_s_own_chunks_is_stopped_at_its_announcement_and_at_every_chunk(door):

@@ -41,7 +41,7 @@ ANNOUNCEMENT_LIMIT_BYTES: Final = 1024
 OBJECT_LIMIT_BYTES: Final = VALUE_BYTES * largest() + 2 * HEADER_LIMIT_BYTES
 
 # What a locked device needs, and how large its body may be. Not `get-fab` (it would hand out code), not `register-node` nor
-# `unregister-node`. No reply can be larger than the objects that one announcement has room for: about 4 MB.
+# `unregister-node`. No reply can be larger than the objects that one announcement has room for: about 10 MB.
 CALLS: Final[Mapping[str, int]] = MappingProxyType(
     {
         "activate-node": SMALL_BYTES,
