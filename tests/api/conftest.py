@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import tests.aggregate.conftest  # noqa: F401
+from reticent.model import catalogue
 from reticent.recordings import drawn
 from reticent.recordings.archive import write_archive
 
@@ -17,3 +18,8 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sessions = [sitting for index in range(PEOPLE) for sitting in drawn.recorded(drawn.name(index))]
     write_archive(path, sessions, title="Eleven drawn people", datasheet="Drawn.")
     return path
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "_registered", {})
