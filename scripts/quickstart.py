@@ -187,8 +187,13 @@ def tell(folder: Path) -> None:
             row(name, line["released"], line["metrics"], spent.get(line["round"], (0.0, 0.0)), line["bytes_received"])
     last = privacy[1]["by_round"][-1]
     row("simulated", larger["people"], larger, (last["employee"]["server"], last["example"]["server"]), None)
-    best = max(one["top1"] for one in real["baselines"].values())
-    print(f"\n   {larger['rounds']} rounds were simulated; the best simple count of last actions has top-1 {best:.3f}")
+    gain = larger["top1"] - larger["start"]["top1"]
+    few = "" if gain > 0 else "; no gain: they too are few for this epsilon"
+    best = max(one["top1"] for one in larger["baselines"].values())
+    print(
+        f"\n   {larger['people']} people in {larger['rounds']} simulated rounds: top-1 {gain:+.3f} from the public start{few}; "
+        f"the best simple count of last actions has {best:.3f}"
+    )
     epsilons(privacy)
     honest(real["people"], privacy[0])
 
@@ -240,7 +245,7 @@ def honest(people: int, privacy: dict[str, Any]) -> None:
     print(f"""
    What {people} devices can't give: an employee-level epsilon that is both small and useful. In mode `local` each device adds the whole
    noise ({event["noise_multiplier"]:g} times the longest update, in every parameter), so their average is noise and the column top-1 shows only how
-   little harm it did to the public start. The simulation shows what more people bring when their noise adds up inside secure aggregation,
+   little harm it did to the public start. The line `simulated` is for more people whose noise adds up inside secure aggregation,
    which it assumes and these devices refuse until its protocol exists. On human data (docs/what-to-expect.md) 200 people are useful at
    epsilon 4 that way; the same noise in the average takes 200 x 200 = 40,000 people in mode `local`.""")
 
