@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from reticent.errors import InputError, ReticentError, SettingError, StateError
+from reticent.train import completion
 from reticent.train.folder import RunFolder
 from reticent.train.run import run
 from reticent.train.settings import NOTHING, Settings
@@ -29,7 +30,10 @@ def main(arguments: Sequence[str]) -> None:
     """
     if any(one.startswith(RESUME) for one in arguments):
         _resume(arguments)
+    elif tuple(arguments) == completion.INSTALL:
+        print(completion.SCRIPT, end="")
     else:
+        completion.prepare_query(arguments)
         _compose(arguments)
 
 

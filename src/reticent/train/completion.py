@@ -1,0 +1,29 @@
+"""Completion in bash: Hydra knows the words after `reticent train`, click all others."""
+
+import os
+from collections.abc import Sequence
+
+INSTALL = ("-sc", "install=bash")
+QUERY = ("-sc", "query=bash")
+
+SCRIPT = """\
+_reticent_completion()
+{
+    local choices word="${COMP_WORDS[COMP_CWORD]}"
+    if [ "$COMP_CWORD" -gt 1 ] && [ "${COMP_WORDS[1]}" = train ]; then
+        choices=$(COMP_LINE="$COMP_LINE" COMP_POINT="$COMP_POINT" reticent train -sc query=bash 2>/dev/null)
+    else
+        choices=$(COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD="$COMP_CWORD" _RETICENT_COMPLETE=bash_complete reticent | sed 's/^[a-z]*,//')
+    fi
+    COMPREPLY=($(compgen -W "$choices" -- "$word"))
+}
+COMP_WORDBREAKS=${COMP_WORDBREAKS//=}
+complete -o nospace -o default -F _reticent_completion reticent
+"""
+
+
+def prepare_query(arguments: Sequence[str]) -> None:
+    """Hydra takes one word off the line for the program's name; ours has two."""
+    line = os.environ.get("COMP_LINE", "")
+    if tuple(arguments) == QUERY and line.split()[:2] == ["reticent", "train"]:
+        os.environ["COMP_LINE"] = line.replace("train", "", 1)
