@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -55,6 +56,9 @@ class Story:
         assert len(applied) == rounds - 1, "the round was over before it could be interrupted"
 
 
+PLAN = re.compile(r"^plan ([0-9a-f]{64})$", re.MULTILINE)  # what `server run` says first, but for a note on noise
+
+
 def charges(state: Path) -> int:
     return (state / "keeper" / "ledger.jsonl").read_bytes().count(b'"kind":"charge"')
 
@@ -88,8 +92,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         with log.open("wb") as output:
             waiting = subprocess.Popen(command, env=ENVIRONMENT, stdout=output, stderr=subprocess.STDOUT)
         try:
-            until(lambda: "\n" in log.read_text(), "the plan is submitted")
-            told.plan_id = log.read_text().split()[1]
+            until(lambda: re.search(PLAN, log.read_text()) is not None, "the plan is submitted")
+            told.plan_id = re.findall(PLAN, log.read_text())[0]
             told.when_a_device_is_charged(1, lambda: kill_the_server(told))
             federation.start("serve", "server", "serve", federation.server)
             told.when_a_device_is_charged(2, lambda: kill_the_server_app(told))

@@ -8,6 +8,7 @@ import pytest
 
 from reticent import client
 from reticent.actions.action import Action, Frame, Session
+from reticent.actions.pool import Pool
 from reticent.actions.vocabulary import ActionKind
 from reticent.keeper import daemon, enrolment
 from reticent.keeper.daemon import Keeper
@@ -113,11 +114,15 @@ def test_memory_has_a_bound_that_does_not_grow_with_the_vault(tmp_path: Path, mo
 def test_the_cap_takes_the_newest_examples_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(client, "LARGEST_POOL", 3)
-    monkeypatch.setattr(client, "local_update", lambda examples, weights, **_: seen.append(examples) or weights)
+
+    def learn(examples: Pool, weights: np.ndarray, **_: object) -> np.ndarray:
+        seen.append(examples)
+        return weights
+
     from reticent.actions.examples import pool
 
     whole = pool([session(5), session(2)])
-    client._learn(_Any(), np.zeros(1, dtype=np.float32), lambda: whole, _Any())  # type: ignore[arg-type]
+    client._learn(_Any(), np.zeros(1, dtype=np.float32), lambda: whole, _Any(), learn)  # type: ignore[arg-type]
     (used,) = seen
     assert np.array_equal(used.kinds, whole.kinds[-3:])
     assert np.array_equal(used.cells, whole.cells[-3:])  # the history before the cut is in the window still
