@@ -12,7 +12,7 @@ from flwr.cli.build import build_fab_from_disk
 from reticent.errors import BudgetExhausted, FormatError, PolicyViolation, SettingError, SignatureError, StateError
 from reticent.records.keys import SigningKey
 from reticent.records.plan import sign_plan
-from reticent.server import plans, policies, run
+from reticent.server import plans, policies, reading, run
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_run_is_stopped_by_ctrl_c_and_resumed_under_the_same_plan(served):
 
 def test_whom_a_run_waits_for_is_said_at_once_and_then_every_half_minute():
     said = []
-    voice = run._CalmVoice(said.append)
+    voice = reading.CalmVoice(said.append)
     for now in range(100):
         voice.say("1 of 3", now=float(now))
     assert said == ["1 of 3"] * 4
@@ -139,7 +139,7 @@ def test_every_line_of_a_journal_can_be_shown():
     applied = {"round": 0, "status": "applied", "released": 3, "asked": 4, "seconds": 1.25, "metrics": None}
     aborted = {"round": 0, "status": "aborted", "reason": "2 of 4 devices joined"}
     resumed = {"round": 0, "status": "resumed", "reason": "the operator had stopped it"}
-    assert [run.describe(line) for line in (start, applied, aborted, resumed)] == [
+    assert [reading.describe(line) for line in (start, applied, aborted, resumed)] == [
         "start    the public weights, top1 0.500",
         "round 1  3 of 4 devices, 1.2 s",
         "round 1  not applied: 2 of 4 devices joined",

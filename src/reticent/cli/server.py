@@ -97,6 +97,7 @@ def run(folder: Path, draft: Path | None, resume: str | None, as_json: bool) -> 
 
     Example: reticent server run srv plan.yaml
     """
+    from reticent.server import reading
     from reticent.server import run as runs
     from reticent.server.interruption import interrupted_by_sigterm
 
@@ -114,7 +115,7 @@ def run(folder: Path, draft: Path | None, resume: str | None, as_json: bool) -> 
 
     def show(line: Mapping[str, Any]) -> None:
         if not as_json:
-            click.echo(runs.describe(line))
+            click.echo(reading.describe(line))
 
     def show_wait(sentence: str) -> None:
         click.echo(f"waiting  {sentence}", err=as_json)

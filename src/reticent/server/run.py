@@ -32,6 +32,7 @@ from reticent.records.policy import check_plan
 from reticent.records.signed import LIMIT_BYTES, Signed
 from reticent.server import flower, plans, policies
 from reticent.server.launcher import Child
+from reticent.server.reading import CalmVoice, waiting
 from reticent.server.serve_lock import is_served
 from reticent.server.settings import ServerPaths, open_folder, read_capped, write_private
 
@@ -43,7 +44,6 @@ _TURN_S = 180.0  # two of Flower's commands and the time that a ServerApp has to
 _OUTAGE_S = 120.0  # the server may be away so long before waiting for a run gives up
 _LOG_AGAIN_S = 5.0  # between two tries to follow the log of one Flower run
 _LAST_WORDS_S = 10.0
-_CALM_S = 30.0  # between two sentences on whom a run waits for
 _JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 
 
@@ -175,7 +175,7 @@ def wait(
     paths, _ = open_folder(root)
     folder, plan = _known(paths, plan_id)
     seen, last_served = first, time.monotonic()
-    pace = _CalmVoice(on_wait)
+    pace = CalmVoice(on_wait)
     with _Follower(paths, folder) as follower:
         while True:
             follower.look()
@@ -184,7 +184,7 @@ def wait(
             for line in lines[seen:]:
                 on_round(line)
             seen = max(seen, len(lines))
-            pace.say(_waiting(folder), now=time.monotonic())
+            pace.say(waiting(folder), now=time.monotonic())
             if not stands.unfinished:
                 break
             if is_served(paths):
@@ -269,23 +269,6 @@ def applied(lines: list[dict[str, Any]]) -> int:
     return len({line["round"] for line in lines if line.get("status") == "applied"})
 
 
-def describe(line: Mapping[str, Any]) -> str:
-    """One line of the journal as a person reads it."""
-    metrics = line.get("metrics") or {}
-    scores = "".join(
-        f", {name} {value:.3f}" for name, value in metrics.items() if name == "top1" and isinstance(value, float)
-    )
-    if line.get("status") == "start":
-        return f"start    the public weights{scores}"
-    number = line["round"] + 1
-    if line.get("status") == "resumed":
-        return f"resumed  with round {number}: {line.get('reason')}"
-    counts = f"{line.get('released', 0)} of {line.get('asked', 0)} devices"
-    if line.get("status") == "applied":
-        return f"round {number}  {counts}, {line.get('seconds', 0.0):.1f} s{scores}"
-    return f"round {number}  not applied: {line.get('reason')}"
-
-
 def folders(paths: ServerPaths) -> list[Path]:
     """The folders of all runs; what else lies among them is no run."""
     found = paths.runs.iterdir() if paths.runs.exists() else ()
@@ -360,27 +343,6 @@ def _check_served(paths: ServerPaths) -> None:
         raise StateError(
             f"the server isn't running; start `reticent server serve {paths.root}`; nothing was asked of any device"
         )
-
-
-class _CalmVoice:
-    """Says a sentence when there is one to say, then no more often than every `_CALM_S` seconds until there is none."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._due: float | None = None
-
-    def say(self, sentence: str | None, *, now: float) -> None:
-        if sentence is None:
-            self._due = None
-        elif self._due is None or now >= self._due:
-            self._say(sentence)
-            self._due = now + _CALM_S
-
-
-def _waiting(folder: Path) -> str | None:
-    """Whom the ServerApp waits for, in its words; None where it doesn't."""
-    report = read_report(folder)
-    return report.reason if report is not None and report.status is RunStatus.WAITING else None
 
 
 def _is_on_its_way(paths: ServerPaths, folder: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from reticent.aggregate.directory import read_directory
 from reticent.aggregate.standing import standing
 from reticent.errors import ReticentError
-from reticent.server import flower, run
+from reticent.server import flower, reading, run
 from reticent.server.serve_lock import is_served
 from reticent.server.settings import ServerPaths, open_folder
 
@@ -73,7 +73,7 @@ class ServerStatus:
         for one in self.runs:
             lines.append(f"run      {one.plan_id} {one.rounds_applied} of {one.rounds} rounds applied, {one.standing}")
             if one.last is not None:
-                lines.append(f"         {run.describe(one.last)}")
+                lines.append(f"         {reading.describe(one.last)}")
         return "\n".join(lines)
 
 
