@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from reticent.aggregate.durable import append_line, write_whole
+from reticent.aggregate.durable import append_line
 from reticent.aggregate.journal import Journal, ReplyStore, RoundLine, Status
 from reticent.errors import FormatError, IntegrityError, StateError
 
@@ -104,19 +104,3 @@ def test_a_line_holds_no_newline(path):
     with pytest.raises(FormatError):
         append_line(path, b"one\ntwo")
     assert not path.read_bytes()
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "status.json"
-    write_whole(path, b"old")
-
-    def full(*args):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("os.fsync", full)
-        with pytest.raises(StateError, match="unchanged"):
-            write_whole(path, b"new")
-    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("status.json", b"old")]
-    write_whole(path, b"new")
-    assert path.read_bytes() == b"new"

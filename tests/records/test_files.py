@@ -1,11 +1,14 @@
-"""A new folder is made whole or not at all, and nobody else's is touched."""
+"""Files and new folders are made whole or not at all, and nobody else's are touched."""
 
+import errno
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from reticent.errors import StateError
-from reticent.records.files import all_or_nothing
+from reticent.records.files import all_or_nothing, replace_private, write_private
 
 
 def make(root: Path, *names: str) -> None:
@@ -40,3 +43,48 @@ def test_of_two_that_begin_at_once_one_stops_and_takes_nothing_from_the_other(
             pytest.fail("two made one folder")
         monkeypatch.undo()
     assert (root / "first" / "key").read_bytes() == b"k"
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("write", [write_private, replace_private])
+def test_what_is_written_is_its_owners_alone(tmp_path: Path, write: Callable[[Path, bytes], None]) -> None:
+    path = tmp_path / "secret"
+    write(path, b"whole")
+    assert path.read_bytes() == b"whole"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("write", [write_private, replace_private])
+def test_a_full_disk_leaves_no_part_of_a_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, bytes], None]
+) -> None:
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StateError, match=r"secret can't be (written|replaced): No space left on device; "):
+        write(tmp_path / "secret", b"whole")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_file_takes_nobodys_place(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "dangling").symlink_to("nothing")
+    for name in ("file", "link", "dangling"):
+        with pytest.raises(StateError, match=f"{name} exists and is never overwritten; nothing was written"):
+            write_private(tmp_path / name, b"new")
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "status.json"
+    replace_private(path, b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(StateError, match="stays unchanged"):
+            replace_private(path, b"new")
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("status.json", b"old")]
+    replace_private(path, b"new")
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("status.json", b"new")]

@@ -5,9 +5,10 @@ import stat
 import pytest
 
 from reticent.errors import FormatError, NewerFormatError, SettingError, StateError
+from reticent.records.files import replace_private
 from reticent.records.keys import SigningKey
 from reticent.server.creation import create
-from reticent.server.settings import ServerPaths, listen_address, open_folder, replace_private, split_address
+from reticent.server.settings import ServerPaths, listen_address, open_folder, split_address
 
 NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
 

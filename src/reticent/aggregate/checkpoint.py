@@ -12,10 +12,10 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from reticent.aggregate.durable import make_folder, write_whole
+from reticent.aggregate.durable import make_folder
 from reticent.aggregate.optimiser import ServerState
 from reticent.errors import FormatError, IntegrityError, NewerFormatError, StateError
-from reticent.records.keys import sync_folder
+from reticent.records.files import replace_private, sync_folder
 
 VERSION = 1
 KEPT = 2
@@ -61,8 +61,8 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         make_folder(folder)
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
-        write_whole(temporary / _STATE, state)
-        write_whole(temporary / _FACTS, json.dumps(facts, sort_keys=True, allow_nan=False).encode())
+        replace_private(temporary / _STATE, state)
+        replace_private(temporary / _FACTS, json.dumps(facts, sort_keys=True, allow_nan=False).encode())
         temporary.rename(target)
         sync_folder(folder)
         for old in sorted(folder.glob("applied-*"))[:-KEPT]:

@@ -10,7 +10,8 @@ from pydantic import StringConstraints
 
 from reticent.aggregate.durable import append, whole_lines
 from reticent.errors import FormatError, IntegrityError, StateError
-from reticent.records.keys import PublicKey, sync_folder
+from reticent.records.files import sync_folder
+from reticent.records.keys import PublicKey
 from reticent.records.record import DeviceId, Hash, Record, Version1
 
 _LINE_LIMIT_BYTES = 1024

@@ -1,29 +1,11 @@
-"""Bytes that are on the disk when a call returns: whole files by rename, lines by append."""
+"""Lines and folders that are on the disk when a call returns."""
 
 import contextlib
 import os
 from pathlib import Path
 
 from reticent.errors import FormatError, StateError
-from reticent.records.keys import sync_folder
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace `path` (mode 0600) by `data`: whoever opens it later, after a crash too, sees the old file or the new one.
-
-    Raises: StateError, if the disk refuses; the old file stays.
-    """
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        with open(temporary, "wb", opener=_private) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StateError(f"{path} could not be written ({error.strerror}); what stood there is unchanged") from error
+from reticent.records.files import sync_folder
 
 
 def make_folder(path: Path) -> None:
@@ -86,10 +68,6 @@ def cut_torn_tail(descriptor: int) -> int:
         os.ftruncate(descriptor, end)
     os.lseek(descriptor, end, os.SEEK_SET)
     return end
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def whole_lines(data: bytes) -> list[bytes]:

@@ -8,8 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from reticent.aggregate.durable import append_line, make_folder, whole_lines, write_whole
+from reticent.aggregate.durable import append_line, make_folder, whole_lines
 from reticent.errors import FormatError, IntegrityError
+from reticent.records.files import replace_private
 
 Metrics = Mapping[str, float | int | None]
 
@@ -112,11 +113,11 @@ class ReplyStore:
         """
         path = self._path(round_number, device)
         if not path.exists():
-            write_whole(path, data)
+            replace_private(path, data)
             return True
         if path.read_bytes() == data:
             return True
-        write_whole(path.with_suffix(".equivocation"), data)
+        replace_private(path.with_suffix(".equivocation"), data)
         return False
 
     def stored(self, *, round_number: int, device: str) -> bytes | None:

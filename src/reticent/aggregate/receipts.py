@@ -9,7 +9,8 @@ from typing import Self
 
 from reticent.aggregate.durable import append, cut_torn_tail, whole_lines
 from reticent.errors import IntegrityError, StateError
-from reticent.records.keys import SigningKey, sync_folder
+from reticent.records.files import sync_folder
+from reticent.records.keys import SigningKey
 from reticent.records.messages import JoinReply
 from reticent.records.receipt import Receipt, read_receipt, sign_receipt
 from reticent.records.signed import Signed

@@ -12,9 +12,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import StringConstraints
 
-from reticent.aggregate.durable import write_whole
 from reticent.errors import FormatError, StateError
-from reticent.records.files import naming
+from reticent.records.files import naming, replace_private
 from reticent.records.record import Record, Version1
 
 ENDS_WITH_PARENT = "RETICENT_ENDS_WITH_PARENT"
@@ -77,7 +76,7 @@ class Report:
 
 def write_report(run_folder: Path, status: RunStatus, reason: str | None) -> None:
     """Replace status.json; on the disk when this returns."""
-    write_whole(run_folder / "status.json", json.dumps({"status": status, "reason": reason}).encode() + b"\n")
+    replace_private(run_folder / "status.json", json.dumps({"status": status, "reason": reason}).encode() + b"\n")
 
 
 def read_report(run_folder: Path) -> Report | None:
@@ -92,7 +91,7 @@ def read_report(run_folder: Path) -> Report | None:
 
 def write_submission(run_folder: Path, *, flower_run: str | None, stopped: bool = False) -> None:
     """Replace submission.json; on the disk when this returns."""
-    write_whole(run_folder / "submission.json", Submission(flower_run=flower_run, stopped=stopped).to_bytes())
+    replace_private(run_folder / "submission.json", Submission(flower_run=flower_run, stopped=stopped).to_bytes())
 
 
 def read_submission(run_folder: Path) -> Submission | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 from reticent.errors import FormatError, NewerFormatError, StateError
-from reticent.records.files import read_regular
+from reticent.records.files import read_regular, replace_private
 
 Where = Literal["keyring", "file"]
 KEY_BYTES = 32
@@ -132,14 +132,4 @@ def _answer(ask: Callable[[], _Answer], *, wait_s: float) -> _Answer | None:
 
 
 def _write(path: Path, place: str) -> None:
-    beside = path.with_name(path.name + ".part")
-    try:
-        beside.unlink(missing_ok=True)
-        handle = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(f"reticent-vault-key 1 {place}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        raise StateError(f"the vault's key cannot be kept here ({error.strerror}); no vault was made") from None
+    replace_private(path, f"reticent-vault-key 1 {place}\n".encode("ascii"))

@@ -91,15 +91,15 @@ def report_command(folder: Path, out: Path | None) -> None:
         raise SettingError(
             f"a report needs the package {missing.name}: install it with pip install 'reticent[research]'; nothing was written"
         ) from None
-    from reticent.aggregate.durable import write_whole
     from reticent.audit.report.read import read_run
+    from reticent.records.files import replace_private
 
     target = out or folder / "report.html"
     if target.suffix != ".html":
         raise SettingError(
             f"--out must end in .html, so that no other file is overwritten: {target}; nothing was written"
         )
-    write_whole(target, page(read_run(folder)))
+    replace_private(target, page(read_run(folder)))
     click.echo(target)
 
 

@@ -12,9 +12,9 @@ import torch
 from reticent import walls
 from reticent.errors import ReticentError
 from reticent.keeper.daemon import Keeper
-from reticent.keeper.enrolment import replace_file
 from reticent.keeper.state import opened
 from reticent.keeper.supervisor import stop_flag
+from reticent.records.files import replace_private
 
 
 def main() -> int:
@@ -31,7 +31,7 @@ def main() -> int:
         with opened(arguments.state) as state:
             keeper = Keeper(state, walls=standing)
             status = {"version": 1, "pid": os.getpid(), "walls": standing}
-            replace_file(state.folder.keeper / "status.json", json.dumps(status).encode())
+            replace_private(state.folder.keeper / "status.json", json.dumps(status).encode())
             print(json.dumps({"ready": True, "walls": standing}), flush=True)
             keeper.run(stopped)
     except ReticentError as error:

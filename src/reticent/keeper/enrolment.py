@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,7 +17,7 @@ from reticent.errors import StateError
 from reticent.keeper.state import DeviceState, accepted_offer, last_consent, next_policy
 from reticent.records.enrolment import EnrolmentRequest, Ticket, sign_enrolment
 from reticent.records.entries import Consent
-from reticent.records.files import all_or_nothing
+from reticent.records.files import all_or_nothing, replace_private, write_private
 from reticent.records.keys import SigningKey
 from reticent.records.layout import DeviceFolder
 from reticent.records.ledger import Ledger
@@ -56,7 +55,7 @@ def _create(folder: DeviceFolder, sessions: tuple[Session, ...]) -> Where:
     request = EnrolmentRequest(
         device=key.public.device_id, device_key=key.public.hex, node_key=node_public.decode("ascii")
     )
-    replace_file(request_file(folder), sign_enrolment(request, key).to_bytes())
+    replace_private(request_file(folder), sign_enrolment(request, key).to_bytes())
     return where
 
 
@@ -71,7 +70,7 @@ def accept_ticket(state: DeviceState, ticket: Ticket) -> Policy:
     Raises: PolicyViolation, SignatureError; what was in force stays in force then.
     """
     policy = accept_policy(state, ticket.policy, fresh_yes=True)
-    replace_file(state.folder.connection, _connection(ticket))
+    replace_private(state.folder.connection, _connection(ticket))
     return policy
 
 
@@ -108,38 +107,9 @@ def accept_policy(state: DeviceState, offer: PolicyOffer, *, fresh_yes: bool) ->
     policy = check_acceptance(offer, accepted=accepted, fresh_yes=fresh_yes)
     if is_in_force(state, offer):
         return policy
-    replace_file(next_policy(state.folder), offer.to_bytes())
+    replace_private(next_policy(state.folder), offer.to_bytes())
     state.payment.ledger.append(
         Consent(policy_hash=offer.hash, operator_key=offer.operator.hex, receipt_key=policy.receipt_key)
     )
     accepted_offer(state.folder, policy_hash=offer.hash, operator_key=offer.operator.hex)
     return policy
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a new file of mode 600. Raises: StateError, if it exists or the disk refuses; no part of it stays then."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
-        raise StateError(f"{path} exists; nothing was changed") from None
-    except OSError as error:
-        raise StateError(f"{path} can't be made: {error.strerror}; nothing was changed") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise StateError(f"{path} can't be written: {error.strerror}; nothing was changed") from None
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file whole, mode 600, by one rename. Raises: StateError; what was there stays then."""
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        temporary.unlink(missing_ok=True)
-        write_private(temporary, data)
-        temporary.replace(path)
-    except OSError as error:
-        raise StateError(f"{path} can't be replaced: {error.strerror}; nothing was changed") from None

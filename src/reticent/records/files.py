@@ -1,7 +1,8 @@
-"""How a file is opened that somebody may have swapped: regular files only, never through a link, never waiting."""
+"""How a file is opened that somebody may have swapped, and how one is written that nobody else may read, whole or not at all."""
 
 import contextlib
 import os
+import secrets
 import shutil
 import stat
 from collections.abc import Iterator
@@ -78,6 +79,49 @@ def read_regular(path: Path, *, what: str, limit_bytes: int) -> bytes:
     if len(data) > limit_bytes:
         raise FormatError(f"the {what} {path} has more than {limit_bytes} bytes; nothing was read")
     return data
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a new file of mode 600; it is on the disk when this returns.
+
+    Raises: StateError, where anything is there already or the disk refuses; no part of it stays then.
+    """
+    try:
+        with _new_file(path, data):
+            sync_folder(path.parent)
+    except FileExistsError:
+        raise StateError(f"{path} exists and is never overwritten; nothing was written") from None
+    except OSError as error:
+        raise StateError(f"{path} can't be written: {error.strerror}; nothing was written") from None
+
+
+def replace_private(path: Path, data: bytes) -> None:
+    """Write a file of mode 600: whoever opens it later, after a crash too, sees what was there before or all of `data`.
+
+    Raises: StateError, where the disk refuses; what was there stays then.
+    """
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        with _new_file(fresh, data):
+            fresh.replace(path)
+            sync_folder(path.parent)
+    except OSError as error:
+        raise StateError(f"{path} can't be replaced: {error.strerror}; what was there stays unchanged") from None
+
+
+@contextlib.contextmanager
+def _new_file(path: Path, data: bytes) -> Iterator[None]:
+    """A file with `data` on the disk; gone again where the block fails."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        yield
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from reticent.errors import FormatError, SignatureError, StateError
 from reticent.records.canonical import digest
-from reticent.records.files import open_regular
-from reticent.records.files import sync_folder as sync_folder
+from reticent.records.files import open_regular, write_private
 
 _PEM_LIMIT_BYTES = 4096
 
@@ -143,21 +142,7 @@ class SigningKey:
         Raises: StateError, where the path exists or the disk refuses; then no file is left behind.
         """
         pem = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        except FileExistsError:
-            raise StateError(f"the key {path} exists and is never overwritten; nothing was written") from None
-        except OSError as error:
-            raise StateError(f"the key {path} can't be written: {error.strerror}; nothing was written") from None
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(pem)
-                file.flush()
-                os.fsync(descriptor)
-            sync_folder(path.parent)
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            raise StateError(f"the key {path} can't be written: {error.strerror}; nothing was written") from None
+        write_private(path, pem)
 
     def sign(self, domain: Domain, message: bytes) -> str:
         """Return the signature of `message` for `domain`: 128 hexadecimal digits, the same for the same input."""

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from reticent.errors import StateError
-from reticent.records.files import all_or_nothing
+from reticent.records.files import all_or_nothing, write_private
 from reticent.records.keys import SigningKey
 from reticent.server.certificates import issue
 from reticent.server.settings import (
@@ -18,7 +18,6 @@ from reticent.server.settings import (
     join_address,
     listen_address,
     split_address,
-    write_private,
 )
 
 _PORTS = range(20_000, 32_768)  # below the range from which Linux and macOS hand out ports to outgoing connections

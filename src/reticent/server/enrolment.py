@@ -8,12 +8,12 @@ from pathlib import Path
 from reticent.aggregate.directory import Device, add_device, read_directory
 from reticent.errors import StateError
 from reticent.records.enrolment import Ticket, read_enrolment, sign_ticket
-from reticent.records.files import naming
+from reticent.records.files import naming, write_private
 from reticent.records.keys import SigningKey
 from reticent.server import flower, policies
 from reticent.server.documents import read_signed
 from reticent.server.serve_lock import is_served
-from reticent.server.settings import ServerPaths, open_folder, write_private
+from reticent.server.settings import ServerPaths, open_folder
 
 
 def enroll(root: Path, request_file: Path, *, out: Path | None = None) -> tuple[Device, Path]:

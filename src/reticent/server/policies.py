@@ -8,13 +8,13 @@ from reticent.errors import FormatError, NewerFormatError, SettingError, StateEr
 from reticent.model import catalogue
 from reticent.privacy.accountants import epsilon
 from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit
-from reticent.records.files import naming
+from reticent.records.files import naming, replace_private
 from reticent.records.keys import Domain, PublicKey, SigningKey
 from reticent.records.plan import LARGEST_STEPS
 from reticent.records.policy import Approval, Policy, PolicyOffer, read_policy, sign_policy
 from reticent.records.signed import LIMIT_BYTES
 from reticent.server.documents import read_signed, read_yaml
-from reticent.server.settings import ServerPaths, read_capped, replace_private
+from reticent.server.settings import ServerPaths, read_capped
 
 _MODELS_AND_TERMS = "the values that a policy must have are explained in the policy.yaml that `init` wrote"
 

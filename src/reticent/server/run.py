@@ -25,7 +25,7 @@ from reticent.aggregate.standing import (
 from reticent.errors import FormatError, StateError
 from reticent.model import catalogue
 from reticent.records.budget import check_budget
-from reticent.records.files import naming, sync_folder
+from reticent.records.files import naming, sync_folder, write_private
 from reticent.records.keys import SigningKey
 from reticent.records.plan import Plan, read_plan, sign_plan
 from reticent.records.policy import check_plan
@@ -34,7 +34,7 @@ from reticent.server import flower, plans, policies
 from reticent.server.launcher import Child
 from reticent.server.reading import CalmVoice, waiting
 from reticent.server.serve_lock import is_served
-from reticent.server.settings import ServerPaths, open_folder, read_capped, write_private
+from reticent.server.settings import ServerPaths, open_folder, read_capped
 
 BUNDLE = Path(__file__).parent / "bundle"
 

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from reticent.errors import FormatError, InputError, NewerFormatError, SettingError, StateError
-from reticent.records.files import naming, sync_folder
+from reticent.records.files import naming
 from reticent.records.layout import ServerFolder
 from reticent.records.record import Record, Version1
 
@@ -181,35 +181,3 @@ def read_capped(path: Path, *, limit_bytes: int) -> bytes:
     if len(data) > limit_bytes:
         raise FormatError(f"{path} is larger than {limit_bytes} bytes; nothing was read or changed")
     return data
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """A new file, mode 0600, on disk before this returns. Raises StateError if it exists or can't be written."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    except FileExistsError:
-        raise StateError(f"{path} exists already; it was left as it is") from None
-    except OSError as error:
-        raise StateError(f"{path} can't be made: {error.strerror}; nothing was written") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(path.parent)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise StateError(f"{path} can't be written: {error.strerror}; nothing was written") from None
-
-
-def replace_private(path: Path, data: bytes) -> None:
-    """Like `write_private`, but replaces what is there, whole or not at all."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        fresh.unlink(missing_ok=True)
-        write_private(fresh, data)
-        fresh.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise StateError(f"{path} can't be replaced: {error.strerror}; it stays as it was") from None

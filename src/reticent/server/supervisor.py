@@ -16,7 +16,7 @@ from types import FrameType, TracebackType
 from typing import Self
 
 from reticent.errors import StateError
-from reticent.records.files import naming
+from reticent.records.files import naming, replace_private
 from reticent.server import flower
 from reticent.server.certificates import trust, validity
 from reticent.server.creation import port_trouble
@@ -29,7 +29,6 @@ from reticent.server.settings import (
     join_address,
     open_folder,
     read_capped,
-    replace_private,
 )
 
 _START_S = 120.0

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from reticent.aggregate.app import TEST_DATA
 from reticent.aggregate.directory import read_directory
-from reticent.aggregate.durable import write_whole
 from reticent.errors import Refused, RoundAborted, SettingError, StateError
+from reticent.records.files import replace_private
 from reticent.records.policy import DAY_S, Policy
 from reticent.records.record import Hash, Record, Version1
 from reticent.records.signed import LIMIT_BYTES
@@ -64,7 +64,7 @@ def run_on_devices(
     else:
         root, first = Path(engine.folder).resolve(), 0
         plan_id = _submit(settings, root, folder, noted=noted)
-        write_whole(submitted, Submitted(folder=str(root), plan_id=plan_id).to_bytes())
+        replace_private(submitted, Submitted(folder=str(root), plan_id=plan_id).to_bytes())
     paths, _ = open_folder(root)
     try:
         with interrupted_by_sigterm():

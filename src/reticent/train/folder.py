@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]  # has no type information
 
-from reticent.aggregate.durable import whole_lines, write_whole
+from reticent.aggregate.durable import whole_lines
 from reticent.errors import FormatError, SettingError, StateError
+from reticent.records.files import replace_private
 from reticent.train.settings import NOTHING, Settings
 
 _LIMIT_BYTES = 1 << 20
@@ -42,7 +43,7 @@ class RunFolder:
         self.root.mkdir(parents=True, exist_ok=True)
         if not self.config.exists():
             text = yaml.safe_dump(settings.to_value(), sort_keys=False)
-            write_whole(self.config, text.encode())
+            replace_private(self.config, text.encode())
         elif self.settings() != settings:
             raise SettingError(f"{self.root} holds a run with other settings; {NOTHING} and it is unchanged")
 
@@ -63,7 +64,7 @@ class RunFolder:
 
     def write(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a JSON file for people and programs. Raises: StateError."""
-        write_whole(self.root / name, json.dumps(value, indent=2, allow_nan=False).encode() + b"\n")
+        replace_private(self.root / name, json.dumps(value, indent=2, allow_nan=False).encode() + b"\n")
 
     def lines(self) -> list[dict[str, Any]]:
         """The whole lines of rounds.jsonl."""

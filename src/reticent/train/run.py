@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reticent.aggregate.durable import write_whole
 from reticent.aggregate.journal import Status
 from reticent.audit.report.page import page
 from reticent.audit.report.read import read_run
 from reticent.errors import SettingError
 from reticent.model.checkpoint_file import read_weights
+from reticent.records.files import replace_private
 from reticent.sim.population import population
 from reticent.sim.worker import peak_rss_mb
 from reticent.train.devices import run_on_devices
@@ -95,7 +95,7 @@ def finish(
         "device": "cpu",
     }
     folder.write("results.json", results)
-    write_whole(folder.report, page(read_run(folder.root)))
+    replace_private(folder.report, page(read_run(folder.root)))
     return results
 
 
