@@ -1,5 +1,6 @@
-"""Files and new folders are made whole or not at all, and nobody else's are touched."""
+"""Files and new folders are made whole or not at all, nobody else's are touched, and a lock has one holder."""
 
+import contextlib
 import errno
 import stat
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reticent.errors import StateError
-from reticent.records.files import all_or_nothing, replace_private, write_private
+from reticent.records.files import all_or_nothing, is_locked, locked, replace_private, write_private
 
 
 def make(root: Path, *names: str) -> None:
@@ -88,3 +89,26 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("status.json", b"old")]
     replace_private(path, b"new")
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("status.json", b"new")]
+
+
+def test_a_lock_has_one_holder_and_is_free_again_after_it(tmp_path: Path) -> None:
+    lock = tmp_path / "run.lock"
+    assert not is_locked(lock)
+    assert not lock.exists()
+    with locked(lock, patience_s=0, taken="somebody works on it; nothing was done"):
+        assert is_locked(lock)
+        with (
+            pytest.raises(StateError, match="somebody works on it; nothing was done"),
+            locked(lock, patience_s=0, taken="somebody works on it; nothing was done"),
+        ):
+            pytest.fail("two held one lock")
+        assert is_locked(lock)
+    assert not is_locked(lock)
+
+
+def test_who_is_patient_gets_a_lock_that_is_given_up_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.ExitStack() as holder:
+        holder.enter_context(locked(tmp_path / "run.lock", patience_s=0, taken=""))
+        monkeypatch.setattr("time.sleep", lambda seconds: holder.close())
+        with locked(tmp_path / "run.lock", patience_s=60, taken="it was not given up"):
+            assert is_locked(tmp_path / "run.lock")

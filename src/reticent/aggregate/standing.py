@@ -1,10 +1,7 @@
 """How a plan's run stands: what its ServerApp wrote last, what the operator wants, and whether anybody works on it."""
 
-import contextlib
-import fcntl
 import json
-import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +10,7 @@ from typing import Annotated, ClassVar
 from pydantic import StringConstraints
 
 from reticent.errors import FormatError, StateError
-from reticent.records.files import naming, replace_private
+from reticent.records.files import is_locked, locked, naming, replace_private
 from reticent.records.record import Record, Version1
 
 ENDS_WITH_PARENT = "RETICENT_ENDS_WITH_PARENT"
@@ -135,37 +132,21 @@ def how_it_ended(run_folder: Path) -> str:
     return report.reason or "it had finished"
 
 
-@contextlib.contextmanager
-def held(run_folder: Path, *, patience_s: float = _LOOKS_S) -> Iterator[None]:
+def held(run_folder: Path, *, patience_s: float = _LOOKS_S) -> AbstractContextManager[None]:
     """Hold run.lock: one process works on a plan.
 
     Raises: StateError, if another holds it for longer than `patience_s`.
     """
-    deadline = time.monotonic() + patience_s
-    with (run_folder / "run.lock").open("ab") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise StateError(
-                        "this plan is being run already; the other run goes on, this one did nothing"
-                    ) from None
-                time.sleep(0.02)
-        yield
+    return locked(
+        run_folder / "run.lock",
+        patience_s=patience_s,
+        taken="this plan is being run already; the other run goes on, this one did nothing",
+    )
 
 
 def is_worked_on(run_folder: Path) -> bool:
     """True while some process holds run.lock."""
-    try:
-        with (run_folder / "run.lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return is_locked(run_folder / "run.lock")
 
 
 def _read(path: Path) -> bytes:

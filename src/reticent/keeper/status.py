@@ -1,6 +1,5 @@
 """What a device has promised, spent and sent, read without its private key and without disturbing the daemon."""
 
-import fcntl
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from reticent.keeper.retention import deleted_by_age, note_file
 from reticent.keeper.state import accepted_terms, existing
 from reticent.privacy.guarantees import guarantees
 from reticent.records.entries import Charge, Genesis, Released
+from reticent.records.files import is_locked
 from reticent.records.layout import DeviceFolder
 from reticent.records.ledger import read_ledger
 
@@ -70,7 +70,7 @@ def read_status(root: Path) -> Status:
     if not isinstance(genesis, Genesis):
         raise StateError("the ledger does not begin with a device; nothing was read")
     terms = accepted_terms(folder, entries)
-    running = _running(folder)
+    running = is_locked(folder.ledger)  # by a keeper
     walls = _walls(folder) if running else None
     epsilon = limit = None
     if terms is not None:
@@ -96,16 +96,6 @@ def read_status(root: Path) -> Status:
         deleted_by_age=deleted_by_age(note_file(folder)),
         last_refusal=_last_refusal(folder),
     )
-
-
-def _running(folder: DeviceFolder) -> bool:
-    """Whether a keeper holds the ledger's lock."""
-    with folder.ledger.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def _walls(folder: DeviceFolder) -> dict[str, str] | None:

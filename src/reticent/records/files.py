@@ -1,10 +1,12 @@
-"""How a file is opened that somebody may have swapped, and how one is written that nobody else may read, whole or not at all."""
+"""How a file is opened that somebody may have swapped, written whole or not at all for its owner alone, or held by one process."""
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,3 +133,35 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, patience_s: float, taken: str) -> Iterator[None]:
+    """Hold the lock of `path`, a file that is made where there is none and never removed.
+
+    taken: what the StateError says if another holds it for longer than `patience_s`. Who looks, by `is_locked`, holds it for an
+    instant: a patience of 0 would mistake that for work.
+    """
+    deadline = time.monotonic() + patience_s
+    with path.open("ab") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise StateError(taken) from None
+                time.sleep(0.02)
+        yield
+
+
+def is_locked(path: Path) -> bool:
+    """True while some process holds the lock of `path`. Changes nothing."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -1,10 +1,9 @@
 """A run: one signed plan handed to Flower, followed until its last round or its failure."""
 
-import contextlib
-import fcntl
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +24,7 @@ from reticent.aggregate.standing import (
 from reticent.errors import FormatError, StateError
 from reticent.model import catalogue
 from reticent.records.budget import check_budget
-from reticent.records.files import naming, sync_folder, write_private
+from reticent.records.files import locked, naming, sync_folder, write_private
 from reticent.records.keys import SigningKey
 from reticent.records.plan import Plan, read_plan, sign_plan
 from reticent.records.policy import check_plan
@@ -372,18 +371,9 @@ def _reason(folder: Path, stands: Standing) -> str:
     return (report.reason if report else None) or "the run failed; server-app.log in its folder may say why"
 
 
-@contextlib.contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    deadline = time.monotonic() + _TURN_S
-    with (folder / "start.lock").open("ab") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise StateError(
-                        "this run is being started or stopped by somebody else; nothing was done"
-                    ) from None
-                time.sleep(_POLL_S)
-        yield
+def _one_at_a_time(folder: Path) -> AbstractContextManager[None]:
+    return locked(
+        folder / "start.lock",
+        patience_s=_TURN_S,
+        taken="this run is being started or stopped by somebody else; nothing was done",
+    )

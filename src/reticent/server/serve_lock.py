@@ -1,36 +1,16 @@
 """Who serves a folder: one lock, held as long as `reticent server serve` runs."""
 
-import contextlib
-import fcntl
-import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
-from reticent.errors import StateError
+from reticent.records.files import is_locked, locked
 from reticent.server.settings import ServerPaths
 
 
 def is_served(paths: ServerPaths) -> bool:
     """True while some `serve` holds the folder."""
-    try:
-        with paths.serve_lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return is_locked(paths.serve_lock)
 
 
-@contextlib.contextmanager
-def locked(paths: ServerPaths) -> Iterator[None]:
+def serving(paths: ServerPaths) -> AbstractContextManager[None]:
     """Hold the folder. Raises StateError where another `serve` does."""
-    with paths.serve_lock.open("ab") as file:
-        for attempt in range(10):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if attempt == 9:
-                    raise StateError(f"{paths.root} is served already; nothing was started") from None
-                time.sleep(0.02)  # `status` looks for an instant
-        yield
+    return locked(paths.serve_lock, patience_s=0.2, taken=f"{paths.root} is served already; nothing was started")

@@ -22,7 +22,7 @@ from reticent.server.certificates import trust, validity
 from reticent.server.creation import port_trouble
 from reticent.server.launcher import Child, Program, environment, executable
 from reticent.server.resumption import Resumption, left_over
-from reticent.server.serve_lock import locked
+from reticent.server.serve_lock import serving
 from reticent.server.settings import (
     ServerPaths,
     ServerSettings,
@@ -47,7 +47,7 @@ def serve(root: Path, *, say: Callable[[str], None] = print) -> None:
     """
     paths, settings = open_folder(root)
     _check_certificate(paths.certificate)
-    with locked(paths), _Signals() as signals:
+    with serving(paths), _Signals() as signals:
         for what, host, port in (
             ("the gateway", settings.listen, settings.port),
             ("the SuperLink", "127.0.0.1", settings.superlink_port),
