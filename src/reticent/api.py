@@ -115,17 +115,9 @@ def epsilon(*, noise_multiplier: float, steps: int, delta: float, sampling_rate:
     """
     from reticent.errors import IntegrityError
     from reticent.privacy.accountants import epsilon as account
-    from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit
+    from reticent.privacy.events import Adjacency, asked
 
-    event = PrivacyEvent(
-        unit=Unit.EMPLOYEE if sampling_rate == 1 else Unit.EXAMPLE,
-        adjacency=Adjacency.ZERO_OUT,
-        mode=Mode.LOCAL,
-        clip_norm=1.0,
-        noise_multiplier=noise_multiplier,
-        sampling_rate=sampling_rate,
-        steps=steps,
-    )
+    event = asked(noise_multiplier=noise_multiplier, sampling_rate=sampling_rate, steps=steps)
     spent = account([event], delta=delta, adjacency=Adjacency.ZERO_OUT, names=("exact", "pld", "rdp"))
     if spent.disagreements:
         raise IntegrityError("; ".join(spent.disagreements))

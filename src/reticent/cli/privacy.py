@@ -51,19 +51,11 @@ def epsilon(noise_multiplier: float, sampling_rate: float, steps: int, delta: fl
     """
     from reticent.errors import SettingError
     from reticent.privacy.accountants import epsilon as account
-    from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit
+    from reticent.privacy.events import Adjacency, asked
     from reticent.privacy.gaussian import composed_mu
     from reticent.privacy.grid import release_epsilon
 
-    event = PrivacyEvent(
-        unit=Unit.EMPLOYEE if sampling_rate == 1 else Unit.EXAMPLE,
-        adjacency=Adjacency.ZERO_OUT,
-        mode=Mode.LOCAL,
-        clip_norm=1.0,
-        noise_multiplier=noise_multiplier,
-        sampling_rate=sampling_rate,
-        steps=steps,
-    )
+    event = asked(noise_multiplier=noise_multiplier, sampling_rate=sampling_rate, steps=steps)
     spent = account([event], delta=delta, adjacency=Adjacency.ZERO_OUT)
     reasons = dict(spent.reasons)
     replace_one = on_grid = None
@@ -128,18 +120,10 @@ def calibrate(epsilon: float, delta: float, steps: int, sampling_rate: float, as
     """
     from reticent.privacy.accountants import epsilon as account
     from reticent.privacy.calibration import noise_multiplier
-    from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit
+    from reticent.privacy.events import Adjacency, asked
 
     found = noise_multiplier(epsilon=epsilon, delta=delta, steps=steps, sampling_rate=sampling_rate)
-    event = PrivacyEvent(
-        unit=Unit.EMPLOYEE if sampling_rate == 1 else Unit.EXAMPLE,
-        adjacency=Adjacency.ZERO_OUT,
-        mode=Mode.LOCAL,
-        clip_norm=1.0,
-        noise_multiplier=found,
-        sampling_rate=sampling_rate,
-        steps=steps,
-    )
+    event = asked(noise_multiplier=found, sampling_rate=sampling_rate, steps=steps)
     spent = account([event], delta=delta, adjacency=Adjacency.ZERO_OUT, names=("exact", "pld", "rdp"))
     result = {
         "noise_multiplier": found,

@@ -14,9 +14,7 @@ from reticent.privacy.events import (
     NOISE_MULTIPLIER_RANGE,
     SAMPLING_RATE_RANGE,
     Adjacency,
-    Mode,
-    PrivacyEvent,
-    Unit,
+    asked,
     require_count,
     require_delta,
     require_number,
@@ -69,15 +67,7 @@ def noise_multiplier(
 def _sampled(*, epsilon: float, delta: float, steps: int, sampling_rate: float) -> float:
     @cache
     def excess(log_noise: float) -> float:
-        event = PrivacyEvent(
-            unit=Unit.EXAMPLE,
-            adjacency=Adjacency.ZERO_OUT,
-            mode=Mode.LOCAL,
-            clip_norm=1.0,
-            noise_multiplier=math.exp(log_noise),
-            sampling_rate=sampling_rate,
-            steps=steps,
-        )
+        event = asked(noise_multiplier=math.exp(log_noise), sampling_rate=sampling_rate, steps=steps)
         spent = account([event], delta=delta, adjacency=Adjacency.ZERO_OUT, names=("pld", "rdp"))
         return math.log(max(spent.epsilon, 1e-300) / epsilon)  # nearly straight in the logarithm of the noise
 

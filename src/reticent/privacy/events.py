@@ -73,6 +73,19 @@ class PrivacyEvent:
         require_count("steps", self.steps, MAX_STEPS)
 
 
+def asked(*, noise_multiplier: float, sampling_rate: float, steps: int) -> PrivacyEvent:
+    """The mechanism that somebody asks about who has run none: a person's release, or an example's steps where those are sampled."""
+    return PrivacyEvent(
+        unit=Unit.EMPLOYEE if sampling_rate == 1 else Unit.EXAMPLE,
+        adjacency=Adjacency.ZERO_OUT,
+        mode=Mode.LOCAL,
+        clip_norm=1.0,
+        noise_multiplier=noise_multiplier,
+        sampling_rate=sampling_rate,
+        steps=steps,
+    )
+
+
 def require_number(name: str, value: object, lowest: float, highest: float) -> float:
     """`value` as a float, if it is a real number in [lowest, highest]; SettingError otherwise (NaN is in no range)."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:
