@@ -12,7 +12,7 @@ from reticent.errors import FormatError, SettingError, StateError
 from reticent.learn.train import local_update
 from reticent.model import catalogue
 from reticent.model.bringing import write_model
-from reticent.model.network import features, initial, load
+from reticent.model.network import features, initial, load, made
 from reticent.privacy.noise import SeededNoise
 from reticent.records.plan import LocalTraining
 from tests.api import trunks
@@ -66,6 +66,7 @@ def test_the_trunk_starts_as_it_was_given_and_features_are_whitened(tmp_path: Pa
         (trunks.Mixing(), "whatever stands beside it"),
         (trunks.WrongShape(), "features of grid have the shape"),
         (trunks.NoFeatures(), "returns reticent.Features"),
+        (trunks.WithoutForward(), "has a method forward"),
         (trunks.WithArgument(3), "can't be made"),
         (trunks.nested(), "at the top of a module"),
     ],
@@ -74,6 +75,13 @@ def test_a_trunk_that_breaks_the_contract_is_refused(trunk: nn.Module, sentence:
     with pytest.raises(SettingError, match=sentence):
         write_model(trunk, tmp_path / "mine.safetensors", random_pool(160))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_whitened_trunk_without_features_of_its_own_cannot_be_made() -> None:
+    with pytest.raises(
+        SettingError, match=r"WithoutRaw can't be made \(TypeError: .*abstract.*raw.*; nothing was loaded"
+    ):
+        made("tests.api.trunks:WithoutRaw")
 
 
 @pytest.mark.parametrize("name", ["office-60k", "history", "../mine", "Mine", "", "a" * 65])

@@ -6,6 +6,7 @@ from torch import nn
 from reticent import Features, Inputs
 from reticent.actions.vocabulary import HISTORY
 from reticent.model.architecture import TOKEN
+from reticent.model.trunk import WhitenedTrunk
 
 
 class Sound(nn.Module):
@@ -45,6 +46,14 @@ class WrongShape(Sound):
 class NoFeatures(Sound):
     def forward(self, seen: Inputs) -> Features:
         return seen.facts  # type: ignore[return-value]
+
+
+class WithoutForward(nn.Module):
+    pass
+
+
+class WithoutRaw(WhitenedTrunk):
+    """One of this package's own kind that makes no features."""
 
 
 class WithArgument(Sound):

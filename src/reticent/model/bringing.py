@@ -31,6 +31,8 @@ def write_model(trunk: nn.Module, weights: Path, pool: Pool) -> Model:
     them count. Raises: SettingError for a trunk that breaks the contract, StateError where nothing can be written.
     """
     made_by = _importable(trunk)
+    if type(trunk).forward is nn.Module.forward:
+        raise SettingError("a trunk has a method forward, from Inputs to their Features; nothing was written")
     if next(trunk.buffers(), None) is not None:
         raise SettingError(
             "a trunk keeps no buffers, such as batch statistics: make constants anew or parameters; nothing was written"

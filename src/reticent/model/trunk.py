@@ -1,5 +1,6 @@
 """How does a window become the features that people's data train linear heads on?"""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -48,7 +49,7 @@ class Whitening(nn.Module):
         return (features - self.mean) @ self.matrix
 
 
-class WhitenedTrunk(nn.Module):
+class WhitenedTrunk(nn.Module, ABC):
     """What every model's trunk is: raw features of its own making, then whitening by public statistics."""
 
     def __init__(self, widths: Widths) -> None:
@@ -65,9 +66,9 @@ class WhitenedTrunk(nn.Module):
             place=self.place_whitening(raw.place),
         )
 
+    @abstractmethod
     def raw(self, seen: Inputs) -> Features:
         """Features before whitening; the same wherever whitening is the identity, as it is while a trunk is fitted."""
-        raise NotImplementedError
 
 
 class Trunk(WhitenedTrunk):
