@@ -91,13 +91,17 @@ def id_of(stage: str, request: bytes, weights: bytes | None) -> str:
     rubbish can never take the place of an honest request in the outbox.
     """
     try:
-        kind = JoinRequest if stage == "join" else TrainRequest
-        asked = kind.from_bytes(request, limit_bytes=REQUEST_LIMIT_BYTES)
-        if (weights is None) if stage == "join" else (weights is not None and digest(weights) == asked.weights_hash):
-            return request_id(stage=stage, plan_id=asked.plan.id, round=asked.round, weights_hash=asked.weights_hash)
+        return _id_of_valid(stage, request, weights)
     except ReticentError:
-        pass
-    return request_id(stage=stage, plan_id=digest(request), round=0, weights_hash=digest(weights or b""))
+        return request_id(stage=stage, plan_id=digest(request), round=0, weights_hash=digest(weights or b""))
+
+
+def _id_of_valid(stage: str, request: bytes, weights: bytes | None) -> str:
+    kind = JoinRequest if stage == "join" else TrainRequest
+    asked = kind.from_bytes(request, limit_bytes=REQUEST_LIMIT_BYTES)
+    if (weights is not None) if stage == "join" else (weights is None or digest(weights) != asked.weights_hash):
+        raise FormatError("the weights are not those that the request names")
+    return request_id(stage=stage, plan_id=asked.plan.id, round=asked.round, weights_hash=asked.weights_hash)
 
 
 # The courier's side.

@@ -91,12 +91,9 @@ class Journal:
     def _lines(self) -> list[dict[str, Any]]:
         data = self._path.read_bytes() if self._path.exists() else b""
         try:
-            lines = [json.loads(line) for line in whole_lines(data)]
-            if all(type(line["round"]) is int and line["status"] in set(Status) for line in lines):
-                return lines
+            return [_read(line) for line in whole_lines(data)]
         except (ValueError, KeyError, TypeError):
-            pass
-        raise FormatError(f"{self._path} isn't a journal of rounds; nothing was applied or changed")
+            raise FormatError(f"{self._path} isn't a journal of rounds; nothing was applied or changed") from None
 
 
 class ReplyStore:
@@ -134,6 +131,13 @@ class ReplyStore:
 
     def _path(self, round_number: int, device: str) -> Path:
         return self._folder / f"{round_number}-{device}.reply"
+
+
+def _read(line: bytes) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(line)
+    if type(value["round"]) is not int or value["status"] not in set(Status):
+        raise ValueError("no line of a journal")
+    return value
 
 
 def _finite(value: float | int | None) -> float | int | None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from reticent.errors import SettingError
 from reticent.privacy.accountants import epsilon
-from reticent.privacy.composition import compose
+from reticent.privacy.composition import Part, compose
 from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit, require_count, require_delta
 from reticent.privacy.gaussian import composed_mu, gaussian_epsilon
 from reticent.privacy.grid import release_epsilon
@@ -128,14 +128,22 @@ def _window_epsilon(events: Sequence[PrivacyEvent], *, windows: int, delta: floa
     unsampled = composed_mu((event.noise_multiplier, event.steps) for event in events)
     if not ran.sampled:
         return gaussian_epsilon(windows * unsampled, delta=delta), "DP-SGD without sampling, exact"
-    if windows > 1:
-        answer = group_epsilon(ran.parts, members=windows, delta=delta)
-        if not isinstance(answer, str):
-            return answer, "DP-SGD, each window sampled by itself, privacy loss distribution"
-    else:
-        try:
-            spent = epsilon(events, delta=delta, adjacency=Adjacency.ZERO_OUT, names=("pld", "rdp"))
-            return spent.epsilon, f"DP-SGD, accountant {spent.record}"
-        except SettingError:
-            pass
-    return gaussian_epsilon(windows * unsampled, delta=delta), "DP-SGD, sampling not counted"
+    counted = _sampled(events, delta=delta) if windows == 1 else _sampled_group(ran.parts, windows=windows, delta=delta)
+    return counted or (gaussian_epsilon(windows * unsampled, delta=delta), "DP-SGD, sampling not counted")
+
+
+def _sampled(events: Sequence[PrivacyEvent], *, delta: float) -> tuple[float, str] | None:
+    """Of one window; None where no accountant can answer."""
+    try:
+        spent = epsilon(events, delta=delta, adjacency=Adjacency.ZERO_OUT, names=("pld", "rdp"))
+    except SettingError:
+        return None
+    return spent.epsilon, f"DP-SGD, accountant {spent.record}"
+
+
+def _sampled_group(parts: Sequence[Part], *, windows: int, delta: float) -> tuple[float, str] | None:
+    """Of several windows; None where the accountant can't answer."""
+    answer = group_epsilon(parts, members=windows, delta=delta)
+    if isinstance(answer, str):
+        return None
+    return answer, "DP-SGD, each window sampled by itself, privacy loss distribution"

@@ -255,12 +255,16 @@ def journal(folder: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     try:
-        lines = [json.loads(line) for line in data.split(b"\n")[:-1]]
-        if all(isinstance(line, dict) and type(line["round"]) is int for line in lines):
-            return lines
-    except (ValueError, KeyError):
-        pass
-    raise FormatError(f"{folder / 'rounds.jsonl'} is no journal of rounds")
+        return [_line(line) for line in data.split(b"\n")[:-1]]
+    except (ValueError, KeyError, TypeError):
+        raise FormatError(f"{folder / 'rounds.jsonl'} is no journal of rounds") from None
+
+
+def _line(data: bytes) -> dict[str, Any]:
+    line: dict[str, Any] = json.loads(data)
+    if type(line["round"]) is not int:
+        raise ValueError("no line of a journal")
+    return line
 
 
 def applied(lines: list[dict[str, Any]]) -> int:
