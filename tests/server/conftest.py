@@ -1,4 +1,4 @@
-"""A real server: three processes on loopback, started as an operator starts them."""
+"""A real server: three processes on loopback, started as an operator starts them; and a gateway alone."""
 
 import datetime
 import json
@@ -22,6 +22,7 @@ with warnings.catch_warnings():  # Flower's command line uses names that click w
 from reticent.server import policies
 from reticent.server.creation import create
 from reticent.server.settings import ServerPaths
+from tests.server.door import Door, opened
 
 START_S = 120  # generous: the machine may be loaded
 
@@ -123,3 +124,16 @@ def own_server(tmp_path):
     server = Served(tmp_path / "srv")
     yield server
     server.end()
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory):
+    with opened(tmp_path_factory.mktemp("gateway")) as door:
+        yield door
+
+
+@pytest.fixture
+def door(gateway) -> Door:
+    """A gateway before an upstream that has seen nothing yet."""
+    gateway.upstream.seen.clear()
+    return gateway

@@ -14,18 +14,6 @@ from tests.server.door import opened, running, upload
 LARGE = 2 * gateway.SMALL_BYTES
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    with opened(tmp_path_factory.mktemp("gateway")) as door:
-        yield door
-
-
-@pytest.fixture
-def door(shared):
-    shared.upstream.seen.clear()
-    return shared
-
-
 @pytest.mark.parametrize("call", sorted(gateway.CALLS))
 def test_the_nine_calls_go_through_both_ways(door, call):
     answer = door.client.post(f"/v1/fleet/{call}", content=b"abc", headers={"content-type": "application/x-protobuf"})

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from reticent.server import gateway
-from tests.server.door import opened
 
 with warnings.catch_warnings():  # flwr's command line, which its package imports, lags behind click
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -18,18 +17,6 @@ with warnings.catch_warnings():  # flwr's command line, which its package import
     from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree
 
 MIB = 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    with opened(tmp_path_factory.mktemp("gateway")) as door:
-        yield door
-
-
-@pytest.fixture
-def door(shared):
-    shared.upstream.seen.clear()
-    return shared
 
 
 @pytest.mark.parametrize("call", sorted(gateway.CALLS))
