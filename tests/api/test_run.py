@@ -1,6 +1,7 @@
 """A run from Python is a run of the command: the same words, the same folder, the same sentences."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ import reticent
 from reticent.cli import main
 from reticent.errors import InputError, SettingError
 from reticent.model.checkpoint_file import read_weights
+from reticent.recordings.archive import read_archive, write_archive
+from reticent.train.compose import composed
 from reticent.train.folder import RunFolder
+from tests.doors.place import contents
 
 WORDS = ("model.name=history", "server.rounds=2", "engine.workers=1", "data=files")
 
@@ -52,12 +56,31 @@ def test_a_finished_run_is_read_again_and_stays_as_it_is(done: reticent.Run) -> 
 def test_a_relative_path_of_a_recording_is_kept_as_an_absolute_one(
     done: reticent.Run, recording: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from reticent.train.compose import composed
-
     monkeypatch.chdir(recording.parent)
     made = composed([*WORDS, f"data.path={recording.name}"])
-    assert made == RunFolder(done.folder).settings()
+    assert made.pinned() == RunFolder(done.folder).settings()
     assert made.data.path == str(recording)
+
+
+def test_a_run_goes_on_with_no_other_recording_than_it_began_with(
+    done: reticent.Run, recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, moved = Path(shutil.copytree(done.folder, tmp_path / "run")), tmp_path / "moved.recording"
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace(str(recording), str(moved)))
+    before = contents(folder)
+    shutil.copyfile(recording, moved)
+    assert RunFolder(folder).settings().pinned() == RunFolder(folder).settings()
+    archive = read_archive(recording)
+    everything = [session for person in archive.people for session in archive.sessions(person)]
+    write_archive(moved, everything[:-1], title=archive.title, datasheet=archive.datasheet)
+    assert main(["train", f"resume={folder}"]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert f"{moved} is not the recording that this run began with" in said
+    assert said.endswith("nothing was trained and the run is unchanged")
+    with pytest.raises(SettingError, match="not the recording that this run began with"):
+        reticent.run(*WORDS, f"data.path={moved}", folder=folder)
+    assert contents(folder) == before
 
 
 @pytest.mark.parametrize(

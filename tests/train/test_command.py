@@ -82,7 +82,7 @@ def test_the_files_agree_with_each_other(finished):
 
 def test_the_settings_that_it_kept_are_the_ones_it_ran(finished):
     kept = yaml.safe_load((finished / "config.yaml").read_text())
-    assert kept["data"] == {"source": "drawn", "path": None, "people": 6}
+    assert kept["data"] == {"source": "drawn", "path": None, "sha256": None, "people": 6}
     assert kept["model"] == {"name": "history"}
     assert kept["engine"]["workers"] == 1
 

@@ -63,12 +63,13 @@ class PersonCounts:
 class Archive:
     """An archive whose digest and header hold; people are unpacked when asked for."""
 
-    def __init__(self, header: _Header, blocks: dict[str, bytes], *, file_bytes: int) -> None:
+    def __init__(self, header: _Header, blocks: dict[str, bytes], *, sha256: str, file_bytes: int) -> None:
         self._entries = {person.person: person for person in header.people}
         self._blocks = blocks
         self.title = header.title
         self.datasheet = header.datasheet
         self.people = tuple(self._entries)
+        self.sha256 = sha256  # of everything after the first line, which gives it
         self.file_bytes = file_bytes
 
     def __repr__(self) -> str:
@@ -175,4 +176,4 @@ def parse_archive(data: bytes) -> Archive:
         at += person.bytes
     if at != len(data) or len(blocks) != len(header.people):
         raise FormatError("the recording's blocks do not fill it as its header says; nothing was read")
-    return Archive(header, blocks, file_bytes=len(data))
+    return Archive(header, blocks, sha256=match[2].decode(), file_bytes=len(data))

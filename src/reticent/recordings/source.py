@@ -82,6 +82,11 @@ def people(name: str) -> tuple[str, ...]:
     return _source(name).people()
 
 
+def sha256(name: str) -> str | None:
+    """What a recording file's first line gives, and its content has; None for what this package brings. Raises: as `people`."""
+    return _read(_path(name)).sha256 if name.startswith(_FILE) else None
+
+
 def sessions(name: str, person: str) -> tuple[Session, ...]:
     """One person's sessions. Raises SettingError for a person or source there is not, StateError or FormatError for its file."""
     return _source(name).sessions(person)
@@ -136,10 +141,14 @@ def clients(name: str, *, people: int | None) -> tuple[str, ...]:
 
 def _source(name: str) -> _Source:
     if name.startswith(_FILE):
-        return _of_archive(lambda: _read(Path(name.removeprefix(_FILE))))
+        return _of_archive(lambda: _read(_path(name)))
     if name not in _SOURCES:
         raise SettingError(f"there is no source of that name; there are: {', '.join(_SOURCES)}; nothing was read")
     return _SOURCES[name]
+
+
+def _path(name: str) -> Path:
+    return Path(name.removeprefix(_FILE))
 
 
 def _of_archive(archive: Callable[[], Archive]) -> _Source:

@@ -44,7 +44,7 @@ class RunFolder:
         if not self.config.exists():
             text = yaml.safe_dump(settings.to_value(), sort_keys=False)
             replace_private(self.config, text.encode())
-        elif self.settings() != settings:
+        elif self.settings().pinned() != settings:
             raise SettingError(f"{self.root} holds a run with other settings; {NOTHING} and it is unchanged")
 
     def settings(self) -> Settings:

@@ -33,8 +33,9 @@ def run(
     """Run an experiment, or go on with the one that lies in `root`; returns what results.json then holds.
 
     told: gets each line of rounds.jsonl as it is written. noted: gets sentences for the operator of devices.
-    Raises: InputError before anything is trained, RoundAborted.
+    Raises: InputError before anything is trained, also where a recording was replaced since the run began; RoundAborted.
     """
+    settings = settings.pinned()
     engine, folder = settings.engine, RunFolder(root)
     workers_mb = 0.0
     trained: Sequence[str] = ()

@@ -10,25 +10,28 @@ from reticent.errors import SettingError
 from reticent.model import catalogue
 from reticent.recordings import source
 from reticent.records.plan import LocalTraining
-from reticent.records.record import Budget, Count, Index, Noise, Positive, Record
+from reticent.records.record import Budget, Count, Hash, Index, Noise, Positive, Record
 
 NOTHING = "nothing was trained"
 
 
 class Data(Record):
     """source: whose recordings. people: how many of its clients train; None takes all there are. path: of a recording, with
-    source files, and None otherwise."""
+    source files, and None otherwise. sha256: what the first line of that recording gives; `Settings.pinned` fills it in."""
 
     TITLE: ClassVar[str] = "data setting"
 
     source: Literal["office", "drawn", "files"]
     people: Count | None
     path: str | None = None
+    sha256: Hash | None = None
 
     @model_validator(mode="after")
     def _path_fits(self) -> Self:
         if (self.source == "files") != (self.path is not None):
             raise ValueError("data.source=files takes a recording's data.path, and no other source takes one")
+        if self.sha256 is not None and self.path is None:
+            raise ValueError("data.sha256 is a recording's, and there is no data.path")
         return self
 
     @property
@@ -150,3 +153,16 @@ class Settings(Record):
             update={"path": str(Path(settings.data.path).resolve())}
         )  # a resume may start elsewhere
         return settings.model_copy(update={"data": found})
+
+    def pinned(self) -> Self:
+        """With the hash of the recording that lies at data.path, so that a resume knows it again; as they are without one.
+
+        Raises: SettingError where another lay there before; StateError or FormatError for what is no recording.
+        """
+        found = source.sha256(self.data.origin)
+        if self.data.sha256 not in (None, found):
+            raise SettingError(
+                f"{self.data.path} is not the recording that this run began with, its SHA-256 is another; {NOTHING} and "
+                "the run is unchanged"
+            )
+        return self.model_copy(update={"data": self.data.model_copy(update={"sha256": found})})
