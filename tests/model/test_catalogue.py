@@ -1,5 +1,6 @@
 """The catalogue tells the truth about the network, and asks nothing of torch."""
 
+import re
 import subprocess
 import sys
 from importlib.resources import files
@@ -51,6 +52,24 @@ def test_a_model_card_names_the_weights_that_ship(name: str) -> None:
     assert catalogue.entry(name).sha256 in card
     assert f"scripts/fit-trunk --model {name} " in card
     assert "Apache-2.0" in card
+
+
+@every_model
+def test_a_model_card_says_where_a_baseline_does_better_and_what_was_chosen_by_looking(name: str) -> None:
+    card = files("reticent.model").joinpath("data", f"{name}.md").read_text()
+    assert "The number of epochs was chosen with the figures of office's test people in view" in card
+    for source in ("office", "drawn"):
+        (table,) = re.findall(rf"\| {source}: [^\n]*\n(?:\|[^\n]*\n)*", card)
+        columns, _, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines())
+        figures = {row: dict(zip(columns[1:], map(float, cells), strict=True)) for row, *cells in rows}
+        losses = {"perplexity", "cell_distance"}
+        worse = [
+            column
+            for column, ours in figures[name].items()
+            if (ours > figures["markov3"][column] if column in losses else ours < figures["markov3"][column])
+        ]
+        said = f"On {source}, {name} does worse than the baseline markov3 in"
+        assert (f"{said} {', '.join(worse)}.\n" in card) if worse else (said not in card)
 
 
 def test_check_accepts_the_exact_number_and_nothing_else() -> None:
