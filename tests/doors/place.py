@@ -31,8 +31,11 @@ from reticent.server import plans, policies
 from reticent.server.certificates import issue
 from reticent.server.creation import create
 from reticent.server.settings import ServerPaths
+from reticent.train.folder import RunFolder
+from reticent.train.settings import Settings
 from tests.keeper.test_full_disk import fill
 from tests.keeper.test_retention import session
+from tests.train.samples import values
 from tests.world import MODEL
 
 Change = Callable[[bytes], bytes]
@@ -68,6 +71,11 @@ class Place:
     @property
     def recording(self) -> Path:
         return self.root / "pilot.recording"
+
+    @property
+    def experiment(self) -> Path:
+        """The folder of a run of `reticent train` that was interrupted at once."""
+        return self.root / "experiment"
 
     @property
     def operator(self) -> SigningKey:
@@ -120,6 +128,7 @@ def make(root: Path) -> Place:
         SavedWeights(model=MODEL, trainable="heads", plan_id=signed.id, round=1, weights=initial(MODEL, "heads")),
     )
     shutil.copyfile(OFFICE, place.recording)
+    RunFolder(place.experiment).begin(Settings.of(values()))
     stricter = sign_policy(policies.current(paths)[1].model_copy(update={"max_rounds": 9}), place.operator)
     (root / "stricter.json").write_bytes(PolicyOffer(policy=stricter, council=None).to_bytes())
     place.disk.mkdir()

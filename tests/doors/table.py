@@ -4,7 +4,8 @@ A new door is a `Door` in `files`, with the command that reads it; the inputs th
 door alone is a `Row` of its own, in `surroundings`.
 """
 
+from tests.doors.experiments import TRAIN
 from tests.doors.files import FILES
 from tests.doors.surroundings import SINGLE, SURROUNDINGS
 
-ROWS = (*(row for door in FILES for row in door.rows()), *SINGLE, *SURROUNDINGS)
+ROWS = (*(row for door in FILES for row in door.rows()), *SINGLE, *SURROUNDINGS, *TRAIN)

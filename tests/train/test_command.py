@@ -153,54 +153,6 @@ def test_the_end_is_a_table_beside_baselines_with_epsilon_by_unit_and_adversary(
     assert str(tmp_path / "out" / "report.html") in shown
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    {
-        "a misspelt group": (["dataa=office"], "dataa"),
-        "a misspelt option": (["data=offise"], "offise"),
-        "a misspelt key": (["privacy.epsilonn=4"], "epsilonn"),
-        "a key of no group": (["+learn.stepz=4"], "learn.stepz"),
-        "no such experiment": (["+experiment=none"], "none"),
-        "not an override": (["rubbish"], "rubbish"),
-        "an unknown flag": (["--frobnicate"], "--frobnicate"),
-        "NaN": (["privacy.epsilon=nan"], "privacy.epsilon"),
-        "noise 0": (["privacy.epsilon=null", "privacy.noise_multiplier=0"], "privacy.noise_multiplier"),
-        "delta above 1/n": (["privacy.delta=0.5"], "privacy.delta"),
-        "cohort beyond people": (["server.cohort=1000"], "cohort"),
-        "text for a number": (["learn.steps=many"], "learn.steps"),
-        "a missing value": (["engine=superlink", "~engine.workers"], "engine"),
-        "resume with more": (["resume=x"], "takes no others"),
-    }.values(),
-)
-def test_what_makes_no_sense_is_one_sentence_before_any_work(words, said, tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "out"
-    assert train(*words, folder=folder) == 2
-    captured = capsys.readouterr()
-    assert said in captured.err
-    assert captured.err.startswith("reticent: ")
-    assert captured.err.count("\n") == 1
-    assert "nothing was trained" in captured.err
-    assert not (folder / "rounds.jsonl").exists()
-
-
-@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"data: [", b"- 1", b"a: 1", b"x" * (2 << 20)])
-def test_resume_of_what_is_no_run_is_one_sentence(content, tmp_path, capsys):
-    if content is not None:
-        (tmp_path / "config.yaml").write_bytes(content)
-    assert main(["train", f"resume={tmp_path}"]) == 2
-    captured = capsys.readouterr()
-    assert captured.err.startswith("reticent: ")
-    assert captured.err.count("\n") == 1
-
-
-def test_another_run_in_a_used_folder_is_refused_and_leaves_it_alone(finished, few, capsys):
-    before = {path: path.read_bytes() for path in finished.iterdir() if path.is_file() and path.suffix != ".log"}
-    assert train("seed=99", folder=finished) == 2
-    assert "other settings" in capsys.readouterr().err
-    assert {path: path.read_bytes() for path in before} == before
-
-
 def test_the_config_can_be_shown_without_running(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["train", *WORDS, "--cfg", "job"]) == 0

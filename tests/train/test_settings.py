@@ -1,7 +1,5 @@
 """What makes no sense is one sentence that names the setting, before anything is trained."""
 
-import math
-
 import pytest
 
 from reticent.errors import SettingError
@@ -9,25 +7,14 @@ from reticent.train.settings import Settings
 from tests.train.samples import values
 
 NONSENSE = {
-    "epsilon is NaN": ({"privacy__epsilon": math.nan}, "privacy.epsilon"),
-    "epsilon is infinite": ({"privacy__epsilon": math.inf}, "privacy.epsilon"),
-    "epsilon is 0": ({"privacy__epsilon": 0}, "privacy.epsilon"),
-    "epsilon is negative": ({"privacy__epsilon": -1.0}, "privacy.epsilon"),
-    "epsilon is text": ({"privacy__epsilon": "four"}, "privacy.epsilon"),
     "both epsilon and noise": ({"privacy__noise_multiplier": 1.0}, "either privacy.epsilon or"),
     "neither epsilon nor noise": ({"privacy__epsilon": None}, "either privacy.epsilon or"),
-    "noise is 0": ({"privacy__epsilon": None, "privacy__noise_multiplier": 0.0}, "privacy.noise_multiplier"),
-    "noise is NaN": ({"privacy__epsilon": None, "privacy__noise_multiplier": math.nan}, "privacy.noise_multiplier"),
-    "example noise is negative": ({"learn__noise_multiplier": -1.0}, "learn.noise_multiplier"),
-    "delta is 1": ({"privacy__delta": 1.0}, "privacy.delta"),
-    "delta is 0": ({"privacy__delta": 0.0}, "privacy.delta"),
     "clip norm is 0": ({"privacy__clip_norm": 0.0}, "privacy.clip_norm"),
     "clip norm is 1e9": ({"privacy__clip_norm": 1e9}, "privacy.clip_norm"),
     "rate above 1": ({"learn__sampling_rate": 1.5}, "learn.sampling_rate"),
     "steps is true": ({"learn__steps": True}, "learn.steps"),
     "steps is 1.5": ({"learn__steps": 1.5}, "learn.steps"),
     "no rounds": ({"server__rounds": 0}, "server.rounds"),
-    "cohort beyond people": ({"server__cohort": 7}, "cohort of 7 is more than the 6 people"),
     "min_cohort beyond cohort": ({"server__min_cohort": 4}, "min_cohort of 4 is more than the cohort of 3"),
     "unknown mode": ({"privacy__mode": "central"}, "privacy.mode"),
     "unknown source": ({"data__source": "office2"}, "data.source"),
@@ -41,7 +28,6 @@ NONSENSE = {
     "unknown model": ({"model__name": "gpt"}, "no model of this name"),
     "model without a name": ({"model": {}}, "model.name"),
     "a group too many": ({"optimizer": {"lr": 1}}, "optimizer"),
-    "a misspelt field": ({"learn__stepz": 3}, "learn.stepz"),
     "seed is negative": ({"seed": -1}, "seed"),
     "seed is huge": ({"seed": 2**64}, "seed"),
 }

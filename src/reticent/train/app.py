@@ -1,5 +1,6 @@
 """The Hydra application: from a command line to checked settings, and what a person sees while it runs."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -79,7 +80,7 @@ def settings_of(config: DictConfig) -> Settings:
     values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     if not isinstance(values, dict):
         raise SettingError(f"the settings are no mapping of names to values; {NOTHING}")
-    return Settings.of({str(name): value for name, value in values.items()})
+    return Settings.of(values)
 
 
 def first_sentence(error: Exception) -> str:
@@ -91,7 +92,13 @@ def first_sentence(error: Exception) -> str:
 
 
 def _experiment(config: DictConfig) -> None:
-    _run(settings_of(config), Path(HydraConfig.get().runtime.output_dir))
+    root = Path(HydraConfig.get().runtime.output_dir)
+    try:
+        _run(settings_of(config), root)
+    except ReticentError:
+        with contextlib.suppress(OSError):  # with anything in it, it stays
+            root.rmdir()  # Hydra makes it before anything is checked
+        raise
 
 
 def _resume(arguments: Sequence[str]) -> None:

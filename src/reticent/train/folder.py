@@ -9,8 +9,8 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # has no type information
 
 from reticent.aggregate.durable import whole_lines
-from reticent.errors import FormatError, SettingError, StateError
-from reticent.records.files import replace_private
+from reticent.errors import FormatError, SettingError
+from reticent.records.files import read_regular, replace_private
 from reticent.train.settings import NOTHING, Settings
 
 _LIMIT_BYTES = 1 << 20
@@ -48,19 +48,18 @@ class RunFolder:
             raise SettingError(f"{self.root} holds a run with other settings; {NOTHING} and it is unchanged")
 
     def settings(self) -> Settings:
-        """The settings of the run that lies here. Raises: StateError where there is none, FormatError, SettingError."""
-        try:
-            with self.config.open("rb") as file:
-                data = file.read(_LIMIT_BYTES)
-        except OSError as error:
-            raise StateError(f"{self.config} can't be read ({error.strerror}); {NOTHING}") from None
+        """The settings of the run that lies here. Raises: StateError where there is none, FormatError."""
+        data = read_regular(self.config, what="settings", limit_bytes=_LIMIT_BYTES)
         try:
             value = yaml.safe_load(data)
         except (yaml.YAMLError, ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise FormatError(f"{self.config} doesn't hold the settings of a run; {NOTHING}")
-        return Settings.of(value)
+        try:
+            return Settings.of(value)
+        except SettingError as error:
+            raise FormatError(f"{self.config}: {error}") from None
 
     def write(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a JSON file for people and programs. Raises: StateError."""

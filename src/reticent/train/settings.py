@@ -140,10 +140,10 @@ class Settings(Record):
         return self
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "Settings":
+    def of(cls, values: Mapping[Any, Any]) -> "Settings":
         """Raises: SettingError, naming the first setting that makes no sense; nothing was trained then."""
         try:
-            settings = cls(**values)
+            settings = cls(**{str(name): value for name, value in values.items()})
         except SettingError as error:
             raise SettingError(f"{str(error).removesuffix('; nothing was written')}; {NOTHING}") from None
         catalogue.entry(settings.model.name)
