@@ -9,6 +9,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = {
+    "growth": (
+        "experiments/002-simulated-people/growth.py",
+        "seconds and memory of a simulation, 100 to 10,000 people",
+    ),
     "federation": ("experiments/001-first-federation/federation.py", "seconds, memory, CPU and bytes of real rounds"),
     "release": ("experiments/001-first-federation/release.py", "seconds for one release through the door"),
 }

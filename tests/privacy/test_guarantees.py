@@ -91,6 +91,24 @@ def test_windows_that_share_an_action_are_stated_beside_the_single_window() -> N
     assert 5 * single.epsilon < shared.epsilon < unsampled / 5
 
 
+def test_what_the_employee_level_implies_stands_where_the_example_level_adds_less() -> None:
+    """Nearly no noise of its own: a window is then hidden as well as everything is, under replace-one."""
+    share = math.sqrt(30) / 0.605 / math.sqrt(50)
+    events = [release(mode=Mode.SECURE, noise=share, steps=30), training(noise=1e-6)]
+    found = guarantees(events, delta=1e-5, honest_devices=50, windows_per_action=WINDOWS)
+    swapped = by([g for g in found if g.unit is Unit.EMPLOYEE])["server", "replace_one"]
+    windows = [g for g in found if g.unit is Unit.EXAMPLE]
+    assert [g.windows for g in windows] == [1, WINDOWS]
+    assert {g.epsilon for g in windows} == {swapped.epsilon}
+    assert all("implied by the employee level" in g.note and swapped.note in g.note for g in windows)
+    (own, _) = (
+        g
+        for g in guarantees([release(), training()], delta=1e-5, honest_devices=50, windows_per_action=WINDOWS)
+        if g.unit is Unit.EXAMPLE
+    )
+    assert "DP-SGD" in own.note
+
+
 def test_without_events_nothing_is_promised() -> None:
     assert guarantees([], delta=1e-6, honest_devices=1) == ()
 

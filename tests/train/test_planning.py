@@ -59,6 +59,13 @@ def test_an_example_limit_that_the_rounds_would_pass_stops_the_plan():
         plan_of(privacy__epsilon_example=0.5, learn__noise_multiplier=0.7)
 
 
+def test_without_an_example_limit_hardly_any_noise_is_asked_for_there():
+    made = plan_of(privacy__epsilon_example=None, learn__noise_multiplier=1e-6)
+    assert made.plan.training.noise_multiplier == 1e-6
+    with pytest.raises(BudgetExhausted):
+        plan_of(learn__noise_multiplier=1e-6)
+
+
 def test_delta_must_be_below_one_in_the_number_of_people():
     with pytest.raises(SettingError, match="one in 100, the number of people"):
         plan_of(people=100, data__people=100, privacy__delta=0.01)

@@ -46,17 +46,24 @@ def guarantees(
     honest_devices: how many devices of each round, this one included, add their noise as agreed and keep it secret.
     windows_per_action: if given, the example level is also stated for that many windows that share one action.
     Returns: for the employee unit every adversary under both adjacencies, then the example unit; nothing for a unit without events.
+    The example unit's figure is that of DP-SGD, or what the employee level implies where that is less: whoever's whole data can
+    be swapped unnoticed can have any window swapped.
     Raises: SettingError.
     """
     require_delta(delta)
     require_count("honest_devices", honest_devices, _MAX_DEVICES)
     if windows_per_action is not None:
         require_count("windows_per_action", windows_per_action, _MAX_WINDOWS)
-    employee = [event for event in events if event.unit is Unit.EMPLOYEE]
     example = [event for event in events if event.unit is Unit.EXAMPLE]
+    employee = tuple(
+        _employee(
+            [event for event in events if event.unit is Unit.EMPLOYEE], delta=delta, honest_devices=honest_devices
+        )
+    )
+    swapped = [one for one in employee if one.adversary == "server" and one.adjacency is Adjacency.REPLACE_ONE]
     return (
-        *_employee(employee, delta=delta, honest_devices=honest_devices),
-        *_example(example, delta=delta, windows_per_action=windows_per_action),
+        *employee,
+        *_example(example, swapped[0] if swapped else None, delta=delta, windows_per_action=windows_per_action),
     )
 
 
@@ -105,11 +112,17 @@ def _note(adversary: Adversary, *, secure: bool, honest_devices: int) -> str:
     return "the server sees each release as it was sent; trusts nobody"
 
 
-def _example(events: Sequence[PrivacyEvent], *, delta: float, windows_per_action: int | None) -> Iterator[Guarantee]:
+def _example(
+    events: Sequence[PrivacyEvent], implied: Guarantee | None, *, delta: float, windows_per_action: int | None
+) -> Iterator[Guarantee]:
+    """implied: the employee level's replace-one figure against the server, if there is one."""
     if not events:
         return
     for windows in dict.fromkeys((1, windows_per_action or 1)):
         figure, how = _window_epsilon(events, windows=windows, delta=delta)
+        how = f"{how}; holds against everybody outside the device and trusts nobody"
+        if implied is not None and implied.epsilon < figure:
+            figure, how = implied.epsilon, f"implied by the employee level, replace-one: {implied.note}"
         covers = "one window" if windows == 1 else f"the {windows} windows that share one action"
         yield Guarantee(
             unit=Unit.EXAMPLE,
@@ -117,7 +130,7 @@ def _example(events: Sequence[PrivacyEvent], *, delta: float, windows_per_action
             adjacency=Adjacency.ZERO_OUT,
             epsilon=figure,
             delta=delta,
-            note=f"{covers}; {how}; holds against everybody outside the device and trusts nobody",
+            note=f"{covers}; {how}",
             windows=windows,
         )
 

@@ -94,11 +94,12 @@ def against_server(events: Sequence[PrivacyEvent], *, honest: int) -> tuple[Priv
 def _check_limits(made: Planned) -> None:
     privacy, rounds = made.settings.privacy, made.rounds_of_one
     met = against_server(made.events(rounds), honest=made.plan.min_cohort)
-    limits = [(Unit.EXAMPLE, privacy.epsilon_example, "privacy.epsilon_example")]
-    if privacy.epsilon is not None:
-        limits.append((Unit.EMPLOYEE, privacy.epsilon, "privacy.epsilon"))
+    limits = (
+        (Unit.EXAMPLE, privacy.epsilon_example, "privacy.epsilon_example"),
+        (Unit.EMPLOYEE, privacy.epsilon, "privacy.epsilon"),
+    )
     for unit, limit, name in limits:
-        if not admits(met, unit=unit, epsilon=limit, delta=privacy.delta):
+        if limit is not None and not admits(met, unit=unit, epsilon=limit, delta=privacy.delta):
             raise BudgetExhausted(
                 f"{rounds:,} rounds of one person would pass the {unit} limit {name}={limit:g} at delta {privacy.delta:g}; "
                 f"ask for fewer rounds or steps, or more noise; {NOTHING}"

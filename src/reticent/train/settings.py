@@ -66,7 +66,7 @@ class Privacy(Record):
     mode: local (each device adds the whole noise) or secure (shares add up; aggregation that hides them is assumed).
     epsilon: for the whole run, against the server, zero-out; the noise is calibrated for it. noise_multiplier: instead of
     epsilon, noise standard deviation / clip_norm of what the server sees. delta: of both. clip_norm: L2 bound of one
-    update, in weight space. epsilon_example: limit for one training window over the whole run.
+    update, in weight space. epsilon_example: limit for one training window over the whole run; None sets none.
     """
 
     TITLE: ClassVar[str] = "privacy setting"
@@ -76,7 +76,7 @@ class Privacy(Record):
     noise_multiplier: Noise | None
     delta: Annotated[float, Field(ge=1e-100, lt=1)]
     clip_norm: Positive
-    epsilon_example: Budget
+    epsilon_example: Budget | None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:

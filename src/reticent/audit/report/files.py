@@ -84,10 +84,10 @@ class Event(Entry):
 
 
 class Limits(Entry):
-    """What one person may be charged in all, zero-out, against the server; None where noise was chosen instead of a limit."""
+    """What one person may be charged in all, zero-out, against the server; None where there is no limit."""
 
     employee: Budget | None
-    example: Budget
+    example: Budget | None
 
     def of(self, unit: Unit) -> float | None:
         return self.employee if unit is Unit.EMPLOYEE else self.example

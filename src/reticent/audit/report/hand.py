@@ -42,8 +42,12 @@ def epsilon_commands(privacy: Privacy) -> tuple[Command, ...]:
     employee = [Command(command, " / ".join(shows)) for command, shows in said.items()]
     parts = [one for one in privacy.events if one.unit is Unit.EXAMPLE]
     figure = next((one for one in privacy.guarantees if one.unit is Unit.EXAMPLE and one.windows in (None, 1)), None)
-    if not parts or figure is None:
-        return tuple(employee)
+    if (
+        not parts
+        or figure is None
+        or any(one.unit is Unit.EMPLOYEE and one.epsilon == figure.epsilon for one in privacy.guarantees)
+    ):
+        return tuple(employee)  # nothing at the example level, or what the employee level implies
     if len({(one.noise_multiplier, one.sampling_rate) for one in parts}) > 1:
         shows = "a part of the example level; `reticent audit verify` composes all parts"
     else:
