@@ -77,7 +77,7 @@ RECORDING = Door(
     names="pilot.recording",
     inputs=(
         *EVERY_FILE,
-        ("newer version", replaced(b"reticent-recording 1 ", b"reticent-recording 2 "), "pilot.recording.*version 2"),
+        ("newer version", replaced(b"reticent-recording 1 ", b"reticent-recording 3 "), "pilot.recording.*version 3"),
         ("a flipped bit", lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], "pilot.recording.*damaged"),
     ),
 )
