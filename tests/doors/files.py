@@ -81,6 +81,13 @@ RECORDING = Door(
         ("a flipped bit", lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], "pilot.recording.*damaged"),
     ),
 )
+TABLE = Door(
+    name="a table to import",
+    file=lambda place: place.table,
+    words=lambda place: ["data", "import", "balabit", place.table.parent, place.root / "mice.recording"],
+    names="actions.parquet",
+    inputs=EVERY_FILE,
+)
 CHECKPOINT = Door(
     name="checkpoint",
     file=lambda place: place.checkpoint,
@@ -234,6 +241,7 @@ FILES = (
     TICKET,
     REQUEST,
     RECORDING,
+    TABLE,
     CHECKPOINT,
     LEDGER,
     AUDITED_LEDGER,

@@ -33,6 +33,7 @@ from reticent.server.creation import create
 from reticent.server.settings import ServerPaths
 from tests.keeper.test_full_disk import fill
 from tests.keeper.test_retention import session
+from tests.recordings.imported.made import MOUSE_ACTIONS, write_mouse_table
 from tests.world import MODEL
 
 Change = Callable[[bytes], bytes]
@@ -68,6 +69,11 @@ class Place:
     @property
     def recording(self) -> Path:
         return self.root / "pilot.recording"
+
+    @property
+    def table(self) -> Path:
+        """Somebody else's, to be imported."""
+        return self.root / "mice" / "actions.parquet"
 
     @property
     def operator(self) -> SigningKey:
@@ -120,6 +126,7 @@ def make(root: Path) -> Place:
         SavedWeights(model=MODEL, trainable="heads", plan_id=signed.id, round=1, weights=initial(MODEL, "heads")),
     )
     shutil.copyfile(OFFICE, place.recording)
+    write_mouse_table(place.table.parent, {("user7", "session_1"): MOUSE_ACTIONS})
     stricter = sign_policy(policies.current(paths)[1].model_copy(update={"max_rounds": 9}), place.operator)
     (root / "stricter.json").write_bytes(PolicyOffer(policy=stricter, council=None).to_bytes())
     place.disk.mkdir()

@@ -1,4 +1,4 @@
-"""What do recorded sessions hold? `reticent data describe`."""
+"""What do recorded sessions hold? `reticent data describe`, and `import` beside it."""
 
 import json
 import sys
@@ -14,6 +14,7 @@ import click
 
 from reticent.actions.action import Grey, Session
 from reticent.actions.vocabulary import ActionKind
+from reticent.cli.data_import import importing
 from reticent.errors import StateError
 from reticent.recordings import contact_sheet, source
 from reticent.recordings.archive import Archive, read_archive, session
@@ -28,6 +29,9 @@ def data() -> None:
 
     Example: reticent data describe office
     """
+
+
+data.add_command(importing)
 
 
 @data.command()
