@@ -104,7 +104,10 @@ def make_model(trunk: "nn.Module", weights: str | Path, *, data: str = "drawn") 
     from reticent.recordings import source
 
     name = source.named(data)
-    public = source.pools(name, source.split(name).public, examples=FIXED_EXAMPLES)
+    people = source.split(name).public
+    if not people:
+        raise SettingError(f"{data} has no public people to fit a model to; use drawn or office; nothing was written")
+    public = source.pools(name, people, examples=FIXED_EXAMPLES)
     return write_model(trunk, Path(weights), together(public))
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from reticent.cli import COMMANDS, main
 from reticent.keeper import enrolment
+from reticent.recordings import drawn
+from reticent.recordings.archive import write_archive
 from tests.world import Organisation, enrolled
 
 
@@ -68,6 +70,16 @@ def test_a_device_begins_with_recorded_sessions(tmp_path: Path, capsys: pytest.C
     code, out, _ = run(capsys, "device", "status", tmp_path / "d")
     assert code == 0
     assert "none accepted; nothing can be sent" in out
+
+
+def test_a_device_begins_with_a_recording_file_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "own.recording"
+    write_archive(path, drawn.recorded("drawn-0003"), title="own", datasheet="-", public=False)
+    code, out, _ = run(capsys, "device", "init", tmp_path / "d", "--recording", path, "--person", "drawn-0003")
+    assert (code, "enrolment-request.json" in out) == (0, True)
+    code, _, err = run(capsys, "device", "init", tmp_path / "e", "--recording", path, "--person", "drawn-0004")
+    assert (code, (tmp_path / "e").exists()) == (2, False)
+    assert "no such person" in err
 
 
 def test_an_unknown_person_is_refused_before_anything_is_made(

@@ -77,9 +77,16 @@ RECORDING = Door(
     names="pilot.recording",
     inputs=(
         *EVERY_FILE,
-        ("newer version", replaced(b"reticent-recording 1 ", b"reticent-recording 2 "), "pilot.recording.*version 2"),
+        ("newer version", replaced(b"reticent-recording 1 ", b"reticent-recording 3 "), "pilot.recording.*version 3"),
         ("a flipped bit", lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], "pilot.recording.*damaged"),
     ),
+)
+TABLE = Door(
+    name="a table to import",
+    file=lambda place: place.table,
+    words=lambda place: ["data", "import", "balabit", place.table.parent, place.root / "mice.recording"],
+    names="actions.parquet",
+    inputs=EVERY_FILE,
 )
 CHECKPOINT = Door(
     name="checkpoint",
@@ -234,6 +241,7 @@ FILES = (
     TICKET,
     REQUEST,
     RECORDING,
+    TABLE,
     CHECKPOINT,
     LEDGER,
     AUDITED_LEDGER,

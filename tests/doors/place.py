@@ -36,6 +36,7 @@ from reticent.train.settings import Settings
 from tests.keeper.test_full_disk import fill
 from tests.keeper.test_retention import session
 from tests.train.samples import values
+from tests.recordings.imported.made import MOUSE_ACTIONS, write_mouse_table
 from tests.world import MODEL
 
 Change = Callable[[bytes], bytes]
@@ -76,6 +77,11 @@ class Place:
     def experiment(self) -> Path:
         """The folder of a run of `reticent train` that was interrupted at once."""
         return self.root / "experiment"
+
+    @property
+    def table(self) -> Path:
+        """Somebody else's, to be imported."""
+        return self.root / "mice" / "actions.parquet"
 
     @property
     def operator(self) -> SigningKey:
@@ -129,6 +135,7 @@ def make(root: Path) -> Place:
     )
     shutil.copyfile(OFFICE, place.recording)
     RunFolder(place.experiment).begin(Settings.of(values()))
+    write_mouse_table(place.table.parent, {("user7", "session_1"): MOUSE_ACTIONS})
     stricter = sign_policy(policies.current(paths)[1].model_copy(update={"max_rounds": 9}), place.operator)
     (root / "stricter.json").write_bytes(PolicyOffer(policy=stricter, council=None).to_bytes())
     place.disk.mkdir()

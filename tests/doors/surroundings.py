@@ -85,7 +85,7 @@ SINGLE = (
         "a source that isn't there",
         lambda place: None,
         lambda place: ["device", "init", place.root / "new", "--recording", "nobody", "--person", "a"],
-        "no source of that name",
+        "no data of this name",
     ),
     *(
         Row(

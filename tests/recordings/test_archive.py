@@ -159,8 +159,27 @@ def test_bytes_that_are_no_recording_are_refused(data):
 
 def test_a_newer_recording_is_refused_as_newer(archive):
     _, header, blocks = taken_apart(archive)
-    with pytest.raises(NewerFormatError, match="version 2"):
-        parse_archive(put_together(header, blocks, version=b"2"))
+    with pytest.raises(NewerFormatError, match="version 3"):
+        parse_archive(put_together(header, blocks, version=b"3"))
+
+
+def test_an_archive_of_people_who_are_not_public_says_so_in_a_version_of_its_own(archive, tmp_path):
+    closed = tmp_path / "closed.recording"
+    sessions = [simple("p1"), simple("p2"), simple("p1")]
+    write_archive(closed, sessions, title="two people", datasheet="scripts\nonly", public=False)
+    assert (read_archive(archive).public, read_archive(closed).public) == (True, False)
+    (first, header, blocks), (_, opened, same) = taken_apart(closed), taken_apart(archive)
+    assert first.startswith(b"reticent-recording 2 ")
+    assert (header, blocks) == (opened | {"public": False}, same)
+
+
+@pytest.mark.parametrize(
+    ("version", "said"), [(b"1", {"public": False}), (b"1", {"public": True}), (b"2", {}), (b"2", {"public": True})]
+)
+def test_a_header_that_says_otherwise_than_its_version_is_refused(archive, version, said):
+    _, header, blocks = taken_apart(archive)
+    with pytest.raises(FormatError, match="header"):
+        parse_archive(put_together(header | said, blocks, version=version))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import reticent
 from reticent.actions.canvas import canonical_frame
 from reticent.actions.events import Button, EventKind, InputEvent
 from reticent.errors import FormatError, SettingError, StateError
@@ -24,9 +25,9 @@ def own(tmp_path):
     return path
 
 
-def write(path, *, people):
+def write(path, *, people, public=True):
     sittings = [one for index in range(people) for one in drawn.recorded(drawn.name(index))]
-    write_archive(path, sittings, title="own", datasheet="-")
+    write_archive(path, sittings, title="own", datasheet="-", public=public)
 
 
 def test_events_become_the_actions_that_the_recorder_makes_of_them():
@@ -89,6 +90,39 @@ def test_a_file_is_a_source_with_the_same_split_and_the_same_people(own, monkeyp
         assert [one.actions for one in source.sessions(name, person)] == [one.actions for one in drawn.sessions(person)]
     monkeypatch.chdir(own.parent)
     assert source.of_file(own.relative_to(own.parent)) == name
+
+
+def test_where_nobody_may_be_public_the_same_people_test_and_all_others_are_clients(own):
+    name = source.of_file(own)
+    opened = source.split(name)
+    write(own, people=11, public=False)
+    closed = source.split(name)
+    assert (closed.public, closed.test) == ((), opened.test)
+    assert sorted(closed.client) == sorted(opened.client + opened.public)
+
+
+@pytest.mark.parametrize(
+    ("people", "public", "of", "counted"),
+    [
+        (11, True, "own", "public"),
+        (11, False, "own", "client"),
+        (2, True, "own", "client"),
+        (1, True, "drawn", "public"),
+    ],
+)
+def test_baselines_count_public_people_or_clients_or_drawn_people(own, people, public, of, counted):
+    name = source.of_file(own)
+    write(own, people=people, public=public)
+    whom = source.counted(name)
+    assert (whom.source, whom.public) == (name if of == "own" else "drawn", counted == "public")
+    assert whom.people == getattr(source.split(whom.source), counted)
+
+
+def test_no_model_is_fitted_to_people_who_are_not_public(own, tmp_path):
+    write(own, people=11, public=False)
+    with pytest.raises(SettingError, match="has no public people"):
+        reticent.make_model(object(), tmp_path / "mine.safetensors", data=str(own))
+    assert not (tmp_path / "mine.safetensors").exists()
 
 
 def test_a_source_is_named_by_its_name_or_by_its_path(own):

@@ -57,12 +57,15 @@ def build() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_archive(folder / "recording", [RECORDED], title="two actions", datasheet="made by hand")
+        write_archive(folder / "closed", [RECORDED], title="two actions", datasheet="made by hand", public=False)
         write_checkpoint(folder / "checkpoint", CHECKPOINT)
         write_weights(folder / "model", SAVED)
         applied = folder / "checkpoint" / "applied-0000001"
         model = (folder / "model").read_bytes()
         first, header, block = (folder / "recording").read_bytes().split(b"\n", 2)
+        closed, closed_header, _ = (folder / "closed").read_bytes().split(b"\n", 2)
         return {
+            "closed_recording": {"first_line": closed.decode(), "header": closed_header.decode()},
             "recording": {
                 "first_line": first.decode(),
                 "header": header.decode(),

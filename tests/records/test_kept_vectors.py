@@ -31,6 +31,15 @@ def test_the_recording_comes_back_as_it_was():
         assert (frame.patch is None) == (RECORDED.frames[index].patch is None)
 
 
+def test_the_recording_of_people_who_are_not_public_has_another_header_and_the_same_block():
+    closed = VECTORS["closed_recording"]
+    archive = parse_archive(f"{closed['first_line']}\n{closed['header']}\n".encode() + BLOCK)
+    assert not archive.public
+    assert archive.sessions("p01")[0].events == RECORDED.events
+    assert json.loads(closed["header"]) == json.loads(RECORDING["header"]) | {"public": False}
+    assert closed["first_line"].split(" ")[:2] == ["reticent-recording", "2"]
+
+
 def test_a_reader_that_follows_the_page_reads_the_recording():
     """Section 11 and nothing of this package."""
     marker, version, said = RECORDING["first_line"].split(" ")

@@ -30,7 +30,10 @@ LEDGER = "".join(line + "\n" for line in VECTORS["ledger"]["lines"]).encode()
 def test_the_vectors_are_what_the_fixed_keys_make():
     made = build()
     assert list(made) == list(VECTORS)
-    for name in set(made) - {"recording"}:  # is packed, and read back instead: test_kept_vectors.py
+    for name in set(made) - {
+        "recording",
+        "closed_recording",
+    }:  # are packed, and read back instead: test_kept_vectors.py
         assert made[name] == VECTORS[name], name
 
 

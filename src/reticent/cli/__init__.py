@@ -17,7 +17,7 @@ CLOSED_PIPE = 128 + 13
 
 COMMANDS = {
     "audit": ("audit", "check ledgers and receipts offline"),
-    "data": ("data", "describe recorded sessions"),
+    "data": ("data", "recorded sessions: import, describe"),
     "device": ("device", "an employee's device: init, enroll, consent, run, status"),
     "doctor": ("doctor", "what works here, what doesn't, and what to do about it"),
     "evaluate": ("evaluate", "metrics and baselines of a checkpoint"),

@@ -1,4 +1,4 @@
-"""What do recorded sessions hold? `reticent data describe`."""
+"""What do recorded sessions hold? `reticent data describe`, and `import` beside it."""
 
 import json
 import sys
@@ -14,6 +14,7 @@ import click
 
 from reticent.actions.action import Grey, Session
 from reticent.actions.vocabulary import ActionKind
+from reticent.cli.data_import import importing
 from reticent.errors import StateError
 from reticent.recordings import contact_sheet, source
 from reticent.recordings.archive import Archive, read_archive, session
@@ -28,6 +29,9 @@ def data() -> None:
 
     Example: reticent data describe office
     """
+
+
+data.add_command(importing)
 
 
 @data.command()
@@ -72,11 +76,12 @@ class _Recording:
 
 
 def _named(name: str) -> _Recording:
-    people, groups = source.people(name), source.split(name)
+    people = source.people(name)
     facts = {
         "name": name,
         "title": f"the built-in source '{name}'",
-        "split": {"public": len(groups.public), "client": len(groups.client), "test": len(groups.test)},
+        "datasheet": None,
+        "split": _sizes(source.split(name)),
         "file_bytes": source.OFFICE.stat().st_size if name == "office" else None,
         "contact_sheet": str(source.OFFICE_FRAMES) if name == "office" and source.OFFICE_FRAMES.is_file() else None,
     }
@@ -93,7 +98,8 @@ def _file(path: Path) -> _Recording:
     facts = {
         "name": path.name,
         "title": archive.title,
-        "split": None,
+        "datasheet": archive.datasheet,
+        "split": _sizes(source.split_people(tuple(sorted(archive.people)), public=archive.public)),
         "file_bytes": archive.file_bytes,
         "contact_sheet": None,
     }
@@ -102,6 +108,10 @@ def _file(path: Path) -> _Recording:
         people=archive.people,
         sessions=lambda person: tuple(session(recorded) for recorded in archive.sessions(person)),
     )
+
+
+def _sizes(groups: source.Split) -> dict[str, int]:
+    return {"public": len(groups.public), "client": len(groups.client), "test": len(groups.test)}
 
 
 def _count(recording: _Recording) -> tuple[dict[str, Any], list[Grey]]:
@@ -167,8 +177,7 @@ def _table(found: dict[str, Any]) -> str:
         ("frames", f"{found['distinct_frames']:,} distinct, {found['frames_with_patch']:,} actions with a patch")
     )
     rows.append(("pictures", found["contact_sheet"] or "none; --contact-sheet writes one"))
-    if split is not None:
-        rows.append(("split", f"{split['public']} public, {split['client']} clients, {split['test']} for testing"))
+    rows.append(("split", f"{split['public']:,} public, {split['client']:,} clients, {split['test']:,} for testing"))
     rows.append(("in time", f"{found['actions_held_out_in_time']:,} actions held out, of everybody's last sessions"))
     rows.append(("file", "none: made when asked for" if size is None else f"{size / 1e6:.1f} MB"))
     lines = [found["title"], *(f"  {name:<10}{value}" for name, value in rows)]

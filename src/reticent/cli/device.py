@@ -22,7 +22,7 @@ def device() -> None:
 
 @device.command()
 @STATE
-@click.option("--recording", help="Begin with recorded sessions from this source, such as office or drawn.")
+@click.option("--recording", help="Begin with recorded sessions from this source (office or drawn) or file.")
 @click.option("--person", help="Whose sessions of the recording.")
 def init(state: Path, recording: str | None, person: str | None) -> None:
     """Make a device: keys, ledger, encrypted vault, spool, and a request for the operator.
@@ -36,7 +36,7 @@ def init(state: Path, recording: str | None, person: str | None) -> None:
 
     if (recording is None) != (person is None):
         raise SettingError("--recording and --person go together; nothing was changed")
-    sessions = source.sessions(recording, person) if recording and person else ()
+    sessions = source.sessions(source.named(recording), person) if recording and person else ()
     where = enrolment.create(state, sessions=sessions)
     request = enrolment.request_file(DeviceFolder(state))
     click.echo(f"made a device in {state}; its vault's key lies in the {where}")

@@ -17,7 +17,6 @@ from reticent.records.files import naming
 if TYPE_CHECKING:
     from reticent.evaluate.metrics import Metrics
 
-PUBLIC_DATA = "drawn"
 _COLUMNS = {
     "top1": "top-1",
     "top3": "top-3",
@@ -40,7 +39,7 @@ _COLUMNS = {
 )
 @click.option("--json", "as_json", is_flag=True, help="Machine output.")
 def evaluate(checkpoint: str, data: str, as_json: bool) -> None:
-    """Metrics of CHECKPOINT, and of baselines counted on public people, on the test people of NAME.
+    """Metrics of CHECKPOINT, and of baselines counted on public people (or clients), on the test people of NAME.
 
     CHECKPOINT is a run's model.safetensors, or the name of a model for its public start.
 
@@ -55,15 +54,22 @@ def evaluate(checkpoint: str, data: str, as_json: bool) -> None:
     name = source.named(data)
     split = source.split(name)
     tested = together(source.pool(name, person) for person in split.test)
-    # A small recording may have nobody to spare for counting.
-    public, told = (name, data) if split.public else (PUBLIC_DATA, PUBLIC_DATA)
-    counted = together(source.pool(public, person) for person in source.split(public).public)
+    whom = source.counted(name)
+    of = data if whom.source == name else whom.source
+    counted = together(source.pool(whom.source, person) for person in whom.people)
     rows = {"model": score(saved.model, saved.trainable, saved.weights, tested), **baselines(counted, tested)}
     if as_json:
-        report = {"data": data, "test_people": len(split.test), "baselines_counted_on": told}
+        report = {
+            "data": data,
+            "test_people": len(split.test),
+            "baselines_counted_on": of if whom.public else f"{of} (clients)",
+        }
         click.echo(json.dumps({**_identity(saved), **report, **_figures(rows)}, indent=2))
     else:
-        click.echo(_table(saved, f"{len(split.test)} test people of {data}", rows))
+        told = (
+            f"public people of {of}" if whom.public else f"the clients of {of}, without privacy: nobody there is public"
+        )
+        click.echo(_table(saved, f"{len(split.test)} test people of {data}", rows, counted=told))
 
 
 def _checkpoint(checkpoint: str) -> SavedWeights:
@@ -94,7 +100,7 @@ def _figures(rows: Mapping[str, Metrics]) -> dict[str, object]:
     return {**rows["model"].as_dict(), "baselines": others}
 
 
-def _table(saved: SavedWeights, whom: str, rows: Mapping[str, Metrics]) -> str:
+def _table(saved: SavedWeights, whom: str, rows: Mapping[str, Metrics], *, counted: str) -> str:
     what = "public start" if saved.plan_id == NO_PLAN else f"after {saved.round} rounds of plan {saved.plan_id[:12]}"
     lines = [
         f"{saved.model}, {what}, on {rows['model'].examples} actions of {whom}",
@@ -106,6 +112,6 @@ def _table(saved: SavedWeights, whom: str, rows: Mapping[str, Metrics]) -> str:
         lines.append("".join([f"{name:10}", *(f"{figures[column]:12.3f}" for column in _COLUMNS)]))
     lines += [
         "",
-        "Distances are in cells of the 16 x 12 frame. The baselines are counted on public people of the same data.",
+        f"Distances are in cells of the 16 x 12 frame. The baselines are counted on {counted}.",
     ]
     return "\n".join(lines)

@@ -1,1 +1,1 @@
-"""Recorded sessions: embedded, drawn."""
+"""Recorded sessions: embedded, drawn, imported."""

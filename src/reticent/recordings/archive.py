@@ -6,6 +6,7 @@
     {"datasheet":...,"people":[{"block":{counts},"bytes":...,"person":...}, ...],"title":...}\\n
     one packed block a person, in that order (see `packing`)
 
+Version 2 is the same with `"public":false` in its header: nobody in it may be taken for a public person.
 The digest finds damage; it is no signature. Reading trusts nothing else that the file says: sizes are capped before
 anything is unpacked, and people are unpacked one at a time, so a device that needs one person pays for one.
 """
@@ -13,19 +14,30 @@ anything is unpacked, and people are unpacked one at a time, so a device that ne
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reticent.errors import FormatError, NewerFormatError, SettingError, StateError
-from reticent.recordings.packing import BlockCounts, pack, unpack
+from reticent.recordings.packing import MAX_BLOCK_BYTES, MAX_EVENTS, BlockCounts, pack, unpack
 from reticent.recordings.recorded import RecordedSession, check, session
 
-__all__ = ["Archive", "RecordedSession", "read_archive", "session", "write_archive"]
+__all__ = [
+    "Archive",
+    "PackedPerson",
+    "RecordedSession",
+    "pack_person",
+    "read_archive",
+    "session",
+    "write_archive",
+    "write_packed",
+]
 
-VERSION = 1
+VERSION = 2
+_OPEN, _CLOSED = 1, 2  # the versions of a file whose people may be public, and of one whose people may not
 MAX_FILE_BYTES = 512 * 2**20
 MAX_HEADER_BYTES = 8 * 2**20
 MAX_PEOPLE = 100_000
@@ -49,6 +61,19 @@ class _Header(BaseModel):
     people: tuple[_Person, ...] = Field(max_length=MAX_PEOPLE)
 
 
+class _ClosedHeader(_Header):
+    public: Literal[False]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PackedPerson:
+    """One person's sessions as they will lie in a file."""
+
+    name: str
+    counts: BlockCounts
+    block: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonCounts:
     """How much of one person an archive holds; known without unpacking."""
@@ -61,13 +86,17 @@ class PersonCounts:
 
 
 class Archive:
-    """An archive whose digest and header hold; people are unpacked when asked for."""
+    """An archive whose digest and header hold; people are unpacked when asked for.
+
+    public: whether its people may be public ones, whom a trunk may learn from.
+    """
 
     def __init__(self, header: _Header, blocks: dict[str, bytes], *, sha256: str, file_bytes: int) -> None:
         self._entries = {person.person: person for person in header.people}
         self._blocks = blocks
         self.title = header.title
         self.datasheet = header.datasheet
+        self.public = not isinstance(header, _ClosedHeader)
         self.people = tuple(self._entries)
         self.sha256 = sha256  # of everything after the first line, which gives it
         self.file_bytes = file_bytes
@@ -100,41 +129,64 @@ class Archive:
         raise SettingError(f"the archive has no such person; it has {len(self.people)} others; nothing was read")
 
 
-def write_archive(path: Path, sessions: Iterable[RecordedSession], *, title: str, datasheet: str) -> None:
+def write_archive(
+    path: Path, sessions: Iterable[RecordedSession], *, title: str, datasheet: str, public: bool = True
+) -> None:
     """Write `sessions`, grouped by person, to `path` in one atomic step, replacing what was there.
 
+    public: whether a trunk may learn from some of these people; False for those who agreed to less.
     The same sessions give the same bytes. Raises SettingError, and writes nothing, for what could not be read back:
     a position outside [0, 1], decreasing times, another frame shape, an action without a frame.
     """
     grouped: dict[str, list[RecordedSession]] = {}
+    for recorded in sessions:
+        grouped.setdefault(recorded.person, []).append(recorded)
+    packed = [pack_person(person, theirs) for person, theirs in grouped.items()]
+    write_packed(path, packed, title=title, datasheet=datasheet, public=public)
+
+
+def pack_person(person: str, sessions: Sequence[RecordedSession]) -> PackedPerson:
+    """One person's sessions, in order, so that a large archive is made a person at a time. Raises: as `write_archive`."""
+    if not _PERSON.fullmatch(person):
+        raise SettingError("a person's name takes 1 to 64 of A-Z a-z 0-9 . _ -; nothing was written")
     for recorded in sessions:
         check(recorded)
         try:
             session(recorded)
         except FormatError as error:
             raise SettingError(f"{error}; nothing was written") from None
-        grouped.setdefault(recorded.person, []).append(recorded)
-    people, blocks = [], []
-    for person in sorted(grouped):
-        if not _PERSON.fullmatch(person):
-            raise SettingError("a person's name takes 1 to 64 of A-Z a-z 0-9 . _ -; nothing was written")
-        counts, block = pack(grouped[person])
-        people.append(_Person(person=person, block=counts, bytes=len(block)))
-        blocks.append(block)
+    counts, block = pack(sessions)
+    if counts.events > MAX_EVENTS or counts.raw_bytes > MAX_BLOCK_BYTES:
+        raise SettingError(
+            f"one person takes at most {MAX_EVENTS} events and {MAX_BLOCK_BYTES} unpacked bytes; nothing was written"
+        )
+    return PackedPerson(name=person, counts=counts, block=block)
+
+
+def write_packed(path: Path, people: Iterable[PackedPerson], *, title: str, datasheet: str, public: bool) -> None:
+    """`write_archive` for people who are packed already."""
+    ordered = sorted(people, key=lambda one: one.name)
+    entries = tuple(_Person(person=one.name, block=one.counts, bytes=len(one.block)) for one in ordered)
     try:
-        header = _Header(title=title, datasheet=datasheet, people=tuple(people))
+        header = _Header(title=title, datasheet=datasheet, people=entries)
     except ValidationError:
         raise SettingError(
             "a title takes one line of up to 200 characters, a datasheet 100,000; nothing was written"
         ) from None
-    line = json.dumps(header.model_dump(), sort_keys=True, separators=(",", ":")).encode()
-    body = b"".join((line, b"\n", *blocks))
+    said = header.model_dump() | ({} if public else {"public": False})
+    line = json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
+    body = b"".join((line, b"\n", *(one.block for one in ordered)))
     if len(line) > MAX_HEADER_BYTES or len(body) > MAX_FILE_BYTES - 100:
         raise SettingError(f"an archive takes at most {MAX_FILE_BYTES} bytes; nothing was written")
-    first = f"reticent-recording {VERSION} {hashlib.sha256(body).hexdigest()}\n".encode()
+    version = _OPEN if public else _CLOSED
+    first = f"reticent-recording {version} {hashlib.sha256(body).hexdigest()}\n".encode()
     beside = path.with_name(path.name + ".part")
-    beside.write_bytes(first + body)
-    beside.replace(path)
+    try:
+        beside.write_bytes(first + body)
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def read_archive(path: Path) -> Archive:
@@ -166,7 +218,8 @@ def parse_archive(data: bytes) -> Archive:
         raise FormatError("the recording's digest does not match: it is truncated or damaged; nothing was read")
     end = data.find(b"\n", match.end(), match.end() + MAX_HEADER_BYTES)
     try:
-        header = _Header.model_validate_json(data[match.end() : max(end, 0)])
+        kind = _ClosedHeader if int(match[1]) == _CLOSED else _Header
+        header = kind.model_validate_json(data[match.end() : max(end, 0)])
     except ValidationError:
         raise FormatError("the recording's header is not what this release writes; nothing was read") from None
     blocks: dict[str, bytes] = {}

@@ -1,7 +1,7 @@
 """What does a recorder keep of one sitting, and which session is it?"""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,15 +41,24 @@ def record_session(
     shape (height, width), uint8, any size; it becomes the canonical frame, and its unscaled surroundings of the pointer the
     patch. aspect: width / height of that monitor. Raises SettingError for a screen or event that makes no sense.
     """
-    kept, frames = tuple(events), {}
-    coalescer = Coalescer(aspect=aspect)
-    for index, event in enumerate(kept):
-        if coalescer.push(event).starts:
-            grey = screen(event)
-            frames[index] = Frame(thumbnail=canonical_frame(grey), patch=_patch(grey, event))
-    recorded = RecordedSession(person=person, events=kept, frames=frames, aspect=aspect)
+    kept = tuple(events)
+
+    def frame(index: int) -> Frame:
+        grey = screen(kept[index])
+        return Frame(thumbnail=canonical_frame(grey), patch=_patch(grey, kept[index]))
+
+    recorded = with_frames(person, kept, frame, aspect=aspect)
     check(recorded)
     return recorded
+
+
+def with_frames(
+    person: str, events: Sequence[InputEvent], frame: Callable[[int], Frame], *, aspect: float
+) -> RecordedSession:
+    """`record_session` for frames that are canonical already: `frame` is asked for that of the event at an index."""
+    coalescer = Coalescer(aspect=aspect)
+    frames = {index: frame(index) for index, event in enumerate(events) if coalescer.push(event).starts}
+    return RecordedSession(person=person, events=tuple(events), frames=frames, aspect=aspect)
 
 
 def _patch(grey: Grey, event: InputEvent) -> Grey:

@@ -40,6 +40,15 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """People of a source whose actions baselines count, without privacy; public: or clients, where nobody is."""
+
+    source: str
+    people: tuple[str, ...]
+    public: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PersonTime:
     """One person's windows in two disjoint parts, cut between two sessions.
 
@@ -53,6 +62,7 @@ class PersonTime:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
     people: Callable[[], tuple[str, ...]]
+    public: Callable[[], bool]
     sessions: Callable[[str], tuple[Session, ...]]
 
 
@@ -122,14 +132,31 @@ def split_time(name: str, person: str) -> PersonTime:
 
 def split(name: str) -> Split:
     """Who is who in a source. Raises: as `people`."""
-    return split_people(people(name))
+    return split_people(people(name), public=_source(name).public())
 
 
-def split_people(everyone: tuple[str, ...]) -> Split:
-    """A fixed rule over the sorted people: every third tests, and the others are clients and public by turns."""
+def split_people(everyone: tuple[str, ...], *, public: bool = True) -> Split:
+    """A fixed rule over the sorted people: every third tests, and the others are clients and public by turns.
+
+    public: whether anybody may be public; without, all the others are clients.
+    """
     test = everyone[::_TEST_EVERY]
-    rest = tuple(person for person in everyone if person not in set(test))
-    return Split(public=rest[1::2], client=rest[::2], test=test)
+    tested = set(test)
+    rest = tuple(person for person in everyone if person not in tested)
+    return Split(public=rest[1::2], client=rest[::2], test=test) if public else Split(public=(), client=rest, test=test)
+
+
+def counted(name: str) -> Counted:
+    """Whom baselines count: public people; where a source has none its clients, and where it has neither the drawn ones.
+
+    Raises: as `people`.
+    """
+    groups = split(name)
+    if groups.public:
+        return Counted(source=name, people=groups.public, public=True)
+    if groups.client:
+        return Counted(source=name, people=groups.client, public=False)
+    return Counted(source="drawn", people=split("drawn").public, public=True)
 
 
 def clients(name: str, *, people: int | None) -> tuple[str, ...]:
@@ -154,6 +181,7 @@ def _path(name: str) -> Path:
 def _of_archive(archive: Callable[[], Archive]) -> _Source:
     return _Source(
         people=lambda: tuple(sorted(archive().people)),
+        public=lambda: archive().public,
         sessions=lambda person: tuple(session(recorded) for recorded in archive().sessions(person)),
     )
 
@@ -188,5 +216,5 @@ def _drawn_people() -> tuple[str, ...]:
 
 _SOURCES = {
     "office": _of_archive(lambda: _office()),
-    "drawn": _Source(people=_drawn_people, sessions=drawn.sessions),
+    "drawn": _Source(people=_drawn_people, public=lambda: True, sessions=drawn.sessions),
 }

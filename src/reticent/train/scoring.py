@@ -17,7 +17,6 @@ MOST_EXAMPLES = 65_536  # of test people, and of those whom baselines count: abo
 MOST_WITHIN = 100  # people whose held-out time is scored: more would only take longer
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 _PER_PERSON = ("top1", "cell_top1", "perplexity")
-_PUBLIC_ELSEWHERE = "drawn"  # a small recording may have nobody to spare for counting
 
 
 class Scoring:
@@ -51,8 +50,8 @@ class Scoring:
         return self._make(later).score(weights).as_dict() if len(later) else None
 
     def _baselines(self) -> dict[str, dict[str, float | int]]:
-        data = self._data if source.split(self._data).public else _PUBLIC_ELSEWHERE
-        counted = together(source.pools(data, source.split(data).public, examples=MOST_EXAMPLES))
+        whom = source.counted(self._data)
+        counted = together(source.pools(whom.source, whom.people, examples=MOST_EXAMPLES))
         return {name: row.as_dict() for name, row in baselines(counted, self._tested).items()}
 
     def _spread(self, weights: Floats) -> dict[str, dict[str, float]]:
