@@ -35,8 +35,8 @@ from reticent.train.folder import RunFolder
 from reticent.train.settings import Settings
 from tests.keeper.test_full_disk import fill
 from tests.keeper.test_retention import session
-from tests.train.samples import values
 from tests.recordings.imported.made import MOUSE_ACTIONS, write_mouse_table
+from tests.train.samples import values
 from tests.world import MODEL
 
 Change = Callable[[bytes], bytes]
