@@ -188,11 +188,12 @@ def tell(folder: Path) -> None:
     last = privacy[1]["by_round"][-1]
     row("simulated", larger["people"], larger, (last["employee"]["server"], last["example"]["server"]), None)
     gain = larger["top1"] - larger["start"]["top1"]
-    few = "" if gain > 0 else "; no gain: they too are few for this epsilon"
+    few = "" if gain > 0 else "; no gain: too few, for a start that knows such people already"
     best = max(one["top1"] for one in larger["baselines"].values())
     print(
         f"\n   {larger['people']} people in {larger['rounds']} simulated rounds: top-1 {gain:+.3f} from the public start{few}; "
-        f"the best simple count of last actions has {best:.3f}"
+        f"the best simple count of last actions has {best:.3f}.\n   What as many bring to a start that has never seen an office: "
+        "experiments/002-simulated-people"
     )
     epsilons(privacy)
     honest(real["people"], privacy[0])

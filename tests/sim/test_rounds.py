@@ -54,6 +54,21 @@ def test_two_workers_one_worker_and_an_empty_cache_give_the_same_bits():
         assert not np.array_equal(played(grid, plan), alone)
 
 
+def test_a_cache_that_is_too_small_keeps_those_whom_it_has(monkeypatch):
+    """Everybody is asked every round: who is thrown out is who is asked next."""
+    plan = a_plan()
+    worker = make_worker(plan)()
+    start = initial(MODEL, "heads")
+    worker.answer(0, range(2), start)
+    two = sum(worker._held(person).nbytes for person in range(2))
+    worker, prepared = make_worker(plan, cache_bytes=two)(), []
+    prepare = worker._learner.prepare
+    monkeypatch.setattr(worker._learner, "prepare", lambda pool: prepared.append(pool) or prepare(pool))
+    for number in range(3):
+        worker.answer(number, range(4), start)
+    assert len(prepared) == 4 + 2 + 2
+
+
 def test_a_stopped_simulation_goes_on_to_the_same_weights(tmp_path):
     plan = a_plan()
 

@@ -2,7 +2,6 @@
 
 import resource
 import sys
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -90,25 +89,20 @@ class _Person:
 
 
 class _Cache:
-    """The most recently used first to stay; never more than `limit_bytes`."""
+    """Who came first stays, up to `limit_bytes`. Rounds go through people in turn, so whoever was used last is needed last:
+    making room for them would leave nobody whose turn comes again."""
 
     def __init__(self, limit_bytes: int) -> None:
-        self._limit_bytes = limit_bytes
-        self._bytes = 0
-        self._held: OrderedDict[int, _Person] = OrderedDict()
+        self._left_bytes = limit_bytes
+        self._held: dict[int, _Person] = {}
 
     def get(self, person: int) -> _Person | None:
-        held = self._held.get(person)
-        if held is not None:
-            self._held.move_to_end(person)
-        return held
+        return self._held.get(person)
 
     def put(self, person: int, held: _Person) -> None:
-        self._held[person] = held
-        self._bytes += held.nbytes
-        while self._bytes > self._limit_bytes:
-            _, dropped = self._held.popitem(last=False)
-            self._bytes -= dropped.nbytes
+        if held.nbytes <= self._left_bytes:
+            self._left_bytes -= held.nbytes
+            self._held[person] = held
 
 
 def _mixed(seed: int, number: int, person: int) -> int:
