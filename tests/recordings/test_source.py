@@ -22,11 +22,11 @@ def office(tmp_path, monkeypatch):
     source._office.cache_clear()
 
 
-def test_there_are_two_sources():
-    assert source.names() == ("office", "drawn")
+def test_there_are_three_sources():
+    assert source.names() == ("office", "drawn", "drawn-web")
 
 
-@pytest.mark.parametrize("name", ["office", "drawn"])
+@pytest.mark.parametrize("name", ["office", "drawn", "drawn-web"])
 def test_a_split_is_complete_disjoint_fixed_and_large_enough(office, name):
     groups = source.split(name)
     everyone = [*groups.public, *groups.client, *groups.test]
@@ -59,10 +59,19 @@ def test_a_person_of_an_archive_is_the_one_that_was_written(office):
         assert len(source.pool("office", person)) == len(theirs.actions)
 
 
-def test_drawn_people_are_listed_by_the_hundred_and_made_by_any_index():
-    assert len(source.people("drawn")) == 200
-    assert source.people("drawn")[7] == "drawn-0007"
-    assert len(source.pool("drawn", "drawn-123456")) > 10
+@pytest.mark.parametrize("name", ["drawn", "drawn-web"])
+def test_drawn_people_are_listed_by_the_hundred_and_made_by_any_index(name):
+    assert len(source.people(name)) == 200
+    assert source.people(name)[7] == f"{name}-0007"
+    assert len(source.pool(name, f"{name}-123456")) > 10
+
+
+@pytest.mark.parametrize("name", ["drawn", "drawn-web"])
+def test_as_many_drawn_people_train_as_are_asked_for_and_none_of_them_is_listed(name):
+    train = source.clients(name, people=300)
+    assert len(set(train)) == 300
+    assert train[0] == f"{name}-1000000"
+    assert not set(train) & set(source.people(name))
 
 
 def test_a_missing_file_is_one_clear_sentence(tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ data.add_command(importing)
     help="Write some of the recorded screens side by side into a picture; without a name, NAME-frames.png here.",
 )
 def describe(name_or_path: str, as_json: bool, sheet: str | None) -> None:
-    """Count what a source (office, drawn) or a recording file holds.
+    """Count what a source (office, drawn, drawn-web) or a recording file holds.
 
     Nothing of its content is shown, unless a contact sheet is asked for.
 

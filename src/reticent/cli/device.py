@@ -22,7 +22,7 @@ def device() -> None:
 
 @device.command()
 @STATE
-@click.option("--recording", help="Begin with recorded sessions from this source (office or drawn) or file.")
+@click.option("--recording", help="Begin with recorded sessions from this source (office, drawn, drawn-web) or file.")
 @click.option("--person", help="Whose sessions of the recording.")
 def init(state: Path, recording: str | None, person: str | None) -> None:
     """Make a device: keys, ledger, encrypted vault, spool, and a request for the operator.

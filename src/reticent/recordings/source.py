@@ -1,13 +1,15 @@
 """Which recorded people are there, who of them may train, sit at a device, or test, and which of their time is held out?
 
-`office`: real pixels, recorded by scripts without a person, embedded in the package. `drawn`: generated, any number.
+`office`: real pixels, recorded by scripts without a person, embedded in the package. `drawn` and `drawn-web`: generated, any
+number, at long work with programs and on short errands on small pages.
 Beside them every recording file is a source; `of_file` gives its name.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from reticent.actions.action import Session
 from reticent.actions.examples import pool as windows
@@ -15,11 +17,15 @@ from reticent.actions.pool import Pool
 from reticent.errors import SettingError, StateError
 from reticent.recordings import drawn
 from reticent.recordings.archive import Archive, read_archive, session
+from reticent.recordings.drawn import errands
 from reticent.records.files import naming
 
 OFFICE = Path(__file__).parent / "data" / "office.recording"
 OFFICE_FRAMES = OFFICE.with_name("office-frames.png")  # a contact sheet of it
-DRAWN_PEOPLE = 200  # how many are listed; any other index works too
+DRAWN: Mapping[str, Callable[[int], str]] = MappingProxyType(
+    {"drawn": drawn.name, "drawn-web": errands.name}
+)  # any index
+DRAWN_PEOPLE = 200  # how many of each are listed
 FIRST_CLIENT = 1_000_000  # drawn people from here on train in simulations and nowhere else
 _FILE = "file:"
 _TEST_EVERY = 3  # every third person tests: at least a quarter, whatever the number of people
@@ -83,7 +89,7 @@ def named(name_or_path: str) -> str:
     if Path(name_or_path).is_file():
         return of_file(Path(name_or_path))
     raise SettingError(
-        f"there is no data of this name, nor a recording there; there is {' and '.join(_SOURCES)}; nothing was read"
+        f"there is no data of this name, nor a recording there; there are: {', '.join(_SOURCES)}; nothing was read"
     )
 
 
@@ -160,9 +166,9 @@ def counted(name: str) -> Counted:
 
 
 def clients(name: str, *, people: int | None) -> tuple[str, ...]:
-    """Who may train: up to `people` of a source's clients; `drawn` has as many as are asked for. Raises: as `people`."""
-    if name == "drawn" and people is not None:
-        return tuple(drawn.name(FIRST_CLIENT + index) for index in range(people))
+    """Who may train: up to `people` of a source's clients; drawn sources have as many as are asked for. Raises: as `people`."""
+    if name in DRAWN and people is not None:
+        return tuple(DRAWN[name](FIRST_CLIENT + index) for index in range(people))
     return split(name).client[:people]
 
 
@@ -210,11 +216,16 @@ def _office() -> Archive:
     return read_archive(OFFICE)
 
 
-def _drawn_people() -> tuple[str, ...]:
-    return tuple(drawn.name(index) for index in range(DRAWN_PEOPLE))
+def _of_drawn(name: str, sessions: Callable[[str], tuple[Session, ...]]) -> _Source:
+    return _Source(
+        people=lambda: tuple(DRAWN[name](index) for index in range(DRAWN_PEOPLE)),
+        public=lambda: True,
+        sessions=sessions,
+    )
 
 
 _SOURCES = {
     "office": _of_archive(lambda: _office()),
-    "drawn": _Source(people=_drawn_people, public=lambda: True, sessions=drawn.sessions),
+    "drawn": _of_drawn("drawn", drawn.sessions),
+    "drawn-web": _of_drawn("drawn-web", errands.sessions),
 }

@@ -21,7 +21,7 @@ class Data(Record):
 
     TITLE: ClassVar[str] = "data setting"
 
-    source: Literal["office", "drawn", "files"]
+    source: Literal["office", "drawn", "drawn-web", "files"]
     people: Count | None
     path: str | None = None
     sha256: Hash | None = None

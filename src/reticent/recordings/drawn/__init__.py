@@ -21,13 +21,12 @@ the same sessions in every process, on every machine with the same releases of P
 Licence: that of the package. It holds no data of any person and was drawn after none.
 """
 
-import re
 from functools import lru_cache
 from random import Random
 
 from reticent.actions.action import Session
-from reticent.errors import SettingError
 from reticent.recordings.drawn import office, web
+from reticent.recordings.drawn.crowd import Crowd
 from reticent.recordings.drawn.desk import Desk
 from reticent.recordings.drawn.persona import Persona, persona
 from reticent.recordings.recorded import RecordedSession, session
@@ -53,22 +52,17 @@ TASKS = (
     office.sorting,
     office.switching,
 )
-MAX_INDEX = 10**9
-_NAME = re.compile(r"drawn-([0-9]{4,10})")
+_CROWD = Crowd("drawn")
 
 
 def name(index: int) -> str:
-    """The name of a drawn person: 7 is drawn-0007. Raises SettingError unless 0 <= index < MAX_INDEX."""
-    if not 0 <= index < MAX_INDEX:
-        raise SettingError(f"a drawn person's index lies in 0 to {MAX_INDEX - 1}; nothing was drawn")
-    return f"drawn-{index:04d}"
+    """The name of a drawn person: 7 is drawn-0007. Raises SettingError for an index that nobody has."""
+    return _CROWD.name(index)
 
 
 def recorded(person: str) -> tuple[RecordedSession, ...]:
     """A person's sittings, as a recorder would keep them. Raises SettingError for a name that is not `name(index)`."""
-    match = _NAME.fullmatch(person)
-    if match is None or name(int(match[1])) != person:
-        raise SettingError("a drawn person is called drawn-0000, drawn-0001 and so on; nothing was drawn")
+    _CROWD.check(person)
     who = persona(person, tasks=len(TASKS))
     random = Random(f"{person}/days")  # noqa: S311  (drawn people are no secret)
     return tuple(

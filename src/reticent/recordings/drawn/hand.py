@@ -37,10 +37,11 @@ class Hand:
         self._think()
         self._travel(*self._aim(box))
         for press in range(times):
-            self._wait(130 if press else 40)
-            self._push(EventKind.BUTTON_DOWN, button=button)
-            self._wait(80)
-            self._push(EventKind.BUTTON_UP, button=button)
+            self._button(button, after_ms=130 if press else 40)
+
+    def again(self, *, after_ms: float) -> None:
+        """One more click where the pointer is: soon after one it makes a double click."""
+        self._button(Button.LEFT, after_ms=after_ms)
 
     def drag(self, start: Box, end: Box) -> None:
         self._think()
@@ -81,6 +82,12 @@ class Hand:
     def wait(self, ms: float) -> None:
         """Let time pass: reading, or a machine that is slow."""
         self._wait(ms)
+
+    def _button(self, button: Button, *, after_ms: float) -> None:
+        self._wait(after_ms)
+        self._push(EventKind.BUTTON_DOWN, button=button)
+        self._wait(80)
+        self._push(EventKind.BUTTON_UP, button=button)
 
     def _tap(self, key: KeyClass, *, first: bool) -> None:
         if not first:

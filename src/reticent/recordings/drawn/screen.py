@@ -109,8 +109,8 @@ class Screen:
             self._thumbnail.setflags(write=False)
         return self._thumbnail
 
-    def patch(self, x: float, y: float) -> Grey:
-        """The canonical patch round a point in canvas pixels; call `thumbnail` first."""
+    def patch(self, x: float, y: float) -> Grey | None:
+        """The canonical patch round a point in canvas pixels, where it has one; call `thumbnail` first."""
         side = PATCH_SCREEN_SIDE // self.zoom
         left, top = int(x) - side // 2, int(y) - side // 2
         square = np.full((side, side), BAR, dtype=np.uint8)
