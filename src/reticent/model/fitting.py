@@ -4,7 +4,7 @@ Three steps: trunk and heads end to end; the statistics of the features, fixed a
 leaves, to the optimum. The same pool and seed give the same bytes on the same machine with one thread.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ _WEIGHT_DECAY = 1e-2
 _BLIND = 0.3  # how often an example loses its patch, and how often its screen turns from light to dark
 _RIDGE = 1e-3  # of the largest variance: directions that public data hardly knows are not blown up
 FIXED_EXAMPLES = 12_000  # for statistics and heads: 500 MB of features
+_NEAR_SHARE = 0.5
 _GRID_ROWS = 200_000
 _HEAD_STEPS = 200
 _HEAD_DECAY = 1e-4  # a tenth of it fits public people no better and strangers much worse
@@ -37,30 +38,30 @@ Report = Callable[[str], None]
 
 def fit(
     widths: Architecture,
-    pools: Sequence[Pool],
+    pool: Pool,
+    near: Pool,
     *,
     seed: int,
     epochs: int,
     whitening: float,
     report: Report = lambda _: None,
 ) -> Network:
-    """A network of these widths: the trunk from all examples; statistics and heads from as many of each pool.
+    """A network of these widths: the trunk from `pool`; statistics and heads from a mixture, most of it `near`.
 
-    pools: public examples, one pool for each kind of work; small ones are repeated for statistics and heads. For the trunk
-    every example counts once: it would learn the people of a small pool by heart, and then serve others badly.
+    near: the part of the public examples that is most like what people will see; it may be empty. It is part of `pool`, too,
+    but counts there like any other: a trunk learns few people by heart, and then serves others badly.
     whitening: exponent of the features' inverse covariance; 0 leaves them as they are, 0.5 whitens. Each group of features
     is then scaled to a mean squared norm of 1, so that a gradient's norm is about that of its residual.
     report: called with a line about progress; the lines name numbers of examples and losses, never a person.
     Raises SettingError for a pool too small for one batch.
     """
-    pool = together(pools)
     _check_size(pool)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Network(widths)
         random = np.random.default_rng(seed)
         _train(network, widths, pool, random=random, epochs=epochs, report=report)
-        some = _mixture(pools, random=random)
+        some = _mixture(pool, near, random=random)
         _fix_statistics(network, some, exponent=whitening)
         loss = _fit_heads(network, some)
     report(f"heads on fixed features: loss {loss:.4f}")
@@ -110,11 +111,11 @@ def _train(
         report(f"epoch {epoch + 1} of {epochs}, {len(pool)} examples: loss {total / steps:.4f}")
 
 
-def _mixture(pools: Sequence[Pool], *, random: np.random.Generator) -> Pool:
-    found = [pool for pool in pools if len(pool)]
-    each = min(FIXED_EXAMPLES // len(found), max(len(pool) for pool in found))
-    rows = np.arange(each)
-    return together(take(pool, random.permutation(len(pool))[rows % len(pool)], size=each) for pool in found)
+def _mixture(pool: Pool, near: Pool, *, random: np.random.Generator) -> Pool:
+    share = _NEAR_SHARE if len(near) else 0.0
+    far = random.permutation(len(pool))[: round(FIXED_EXAMPLES * (1 - share))]
+    close = np.arange(round(len(far) * share / (1 - share))) % max(1, len(near))
+    return together([take(pool, far, size=len(far)), take(near, close, size=len(close))])
 
 
 def _varied(seen: Inputs, random: np.random.Generator) -> Inputs:
