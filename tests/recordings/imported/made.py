@@ -88,7 +88,7 @@ def write(root, data, *, assignment=ASSIGNMENTS[0], number=1, batch="2017-01-01_
     path.parent.mkdir(parents=True, exist_ok=True)
     if not isinstance(data, bytes):
         data = json.dumps(data).encode()
-        data = gzip.compress(data, 1) if path.suffix == ".gz" else data
+        data = gzip.compress(data, 1, mtime=0) if path.suffix == ".gz" else data
     path.write_bytes(data)
     return path
 
