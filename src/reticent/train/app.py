@@ -13,10 +13,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
 
 from reticent.errors import InputError, ReticentError, SettingError, StateError
 from reticent.train import completion
 from reticent.train.folder import RunFolder
+from reticent.train.live import LiveLine
 from reticent.train.run import run
 from reticent.train.settings import NOTHING, Settings
 from reticent.train.summary import describe, summary
@@ -108,9 +110,14 @@ def _resume(arguments: Sequence[str]) -> None:
     _run(RunFolder(root).settings(), root)
 
 
-def _run(settings: Settings, root: Path) -> None:
-    results = run(settings, root, told=_show if sys.stderr.isatty() else _nothing, noted=_note)
+def _run(settings: Settings, root: Path, *, alone: bool = True) -> dict[str, Any]:
+    """alone: whether no other run writes to the same terminal at the same time."""
+    console = Console(stderr=True)
+    live = alone and console.is_terminal and not console.is_dumb_terminal
+    told = _show if console.is_terminal and not live else _nothing
+    results = run(settings, root, told=told, noted=_note, watches=[LiveLine(console)] if live else [])
     print(summary(results, root), flush=True)
+    return results
 
 
 def _show(line: Mapping[str, Any]) -> None:
