@@ -21,6 +21,7 @@ from reticent.train.privacy_file import epsilons, privacy_file
 from reticent.train.scoring import Scoring
 from reticent.train.settings import NOTHING, InProcess, Settings
 from reticent.train.simulated import simulate
+from reticent.train.tracking import trackers
 from reticent.train.watching import Watch
 
 VERSION = 1
@@ -44,6 +45,7 @@ def run(
     watches: follow the run too, beside the tracker that the settings name.
     Raises: InputError before anything is trained, also where a recording was replaced since the run began; RoundAborted.
     """
+    watches = [*watches, *trackers(settings.tracking, RunFolder(root))]
     with ExitStack() as closing:
         for watch in watches:
             closing.callback(watch.close)
