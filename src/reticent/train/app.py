@@ -1,8 +1,10 @@
 """The Hydra application: from a command line to checked settings, and what a person sees while it runs."""
 
 import contextlib
+import math
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
@@ -22,6 +25,8 @@ from reticent.train.live import LiveLine
 from reticent.train.run import run
 from reticent.train.settings import NOTHING, Settings
 from reticent.train.summary import describe, summary
+from reticent.train.sweep import forget_failure, keep_failure, read_sweep, table
+from reticent.train.sweeping import begun
 
 RESUME = "resume="
 
@@ -46,15 +51,19 @@ def _compose(arguments: Sequence[str]) -> None:
     parser.error = _refuse  # type: ignore[method-assign, assignment]
     trouble: list[Exception] = []
 
-    def experiment(config: DictConfig) -> None:
+    def experiment(config: DictConfig) -> float | None:
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            return _job(config)
         try:
-            _experiment(config)
+            return _experiment(config)
         except (ReticentError, OmegaConfBaseException) as error:
             trouble.append(error)  # raised, Hydra would print the whole command line before it
+            return None
 
     application = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(experiment)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints what went wrong and exits by itself
     before, sys.argv = sys.argv, ["reticent train", *arguments]
+    sweeps = len(begun)
     try:
         parser.parse_args(list(arguments))
         application()
@@ -66,6 +75,38 @@ def _compose(arguments: Sequence[str]) -> None:
         sys.argv = before
     if trouble:
         raise _said(trouble[0])
+    for root in begun[sweeps:]:
+        _end_sweep(root)
+
+
+def _job(config: DictConfig) -> float:
+    """One job of a sweep, in whichever process: what goes wrong is kept in its folder, and the others go on.
+
+    Returns: what a sweeper makes small, the perplexity; NaN where there is none.
+    """
+    root, words = Path(HydraConfig.get().runtime.output_dir), HydraConfig.get().overrides.task
+    forget_failure(root)
+    try:
+        return _experiment(config)
+    except (ReticentError, OmegaConfBaseException) as error:
+        said = _said(error)
+        keep_failure(root, words, str(said), exit_code=said.exit_code)
+    except Exception as error:
+        traceback.print_exc()
+        keep_failure(root, words, f"{type(error).__name__}, which is a fault of this program", exit_code=1)
+    return math.nan
+
+
+def _end_sweep(root: Path) -> None:
+    """The table and the plot over all jobs in the folder. Raises: what the first job without results said."""
+    from reticent.train.sweep_page import write_sweep  # matplotlib takes its time
+
+    sweep = read_sweep(root)
+    names = write_sweep(root, sweep)
+    print(f"\n{table(sweep)}\n\n{', '.join(names)} in {root}", flush=True)
+    for one in sweep.failures:
+        error = InputError if one.exit_code == InputError.exit_code else ReticentError
+        raise error(f"job {one.job} of the sweep has no results: {one.sentence}")
 
 
 def conf_folder() -> Path:
@@ -93,10 +134,11 @@ def first_sentence(error: Exception) -> str:
     return sentence if not setting or setting in sentence else f"{setting}: {sentence}"
 
 
-def _experiment(config: DictConfig) -> None:
+def _experiment(config: DictConfig) -> float:
     root = Path(HydraConfig.get().runtime.output_dir)
+    alone = str(HydraConfig.get().launcher["_target_"]).endswith("BasicLauncher")
     try:
-        _run(settings_of(config), root)
+        return float(_run(settings_of(config), root, alone=alone)["perplexity"])
     except ReticentError:
         with contextlib.suppress(OSError):  # with anything in it, it stays
             root.rmdir()  # Hydra makes it before anything is checked

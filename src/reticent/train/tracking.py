@@ -98,7 +98,7 @@ class MLflowRun(Watch):
         self._client = MlflowClient(tracking_uri=self._store.as_uri())
         self._run_id = self._known() or self._new()
         self._client.update_run(self._run_id, status="RUNNING")
-        for name, value in _flat(made.settings).items():
+        for name, value in flat(made.settings).items():
             self._client.log_param(self._run_id, name, value)
         for line in earlier:
             self.line(line)
@@ -161,7 +161,7 @@ class MLflowRun(Watch):
         return self._logged[name]
 
 
-def _flat(settings: Settings) -> dict[str, Any]:
+def flat(settings: Settings) -> dict[str, Any]:
     """group.name → value, as on the command line."""
     found: dict[str, Any] = {}
     for group, value in settings.to_value().items():

@@ -51,7 +51,7 @@ def page(run: Run) -> bytes:
     """The whole page in UTF-8, styles and plots inline, without scripts and without a reference to anything outside."""
     sentence, audited = audits(run)
     text = (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             view=_view(run, "run"),
@@ -62,10 +62,10 @@ def page(run: Run) -> bytes:
             audited=audited,
             ledger_commands=hand.ledger_commands(run),
             epsilon_commands=hand.epsilon_commands(run.privacy),
-            snippet=_verbatim(hand.snippet(run.privacy) or ""),
-            config=_verbatim(run.config),
+            snippet=verbatim(hand.snippet(run.privacy) or ""),
+            config=verbatim(run.config),
             versions=_versions(),
-            style=Markup(_style()),  # noqa: S704  # a file of this package
+            style=Markup(style()),  # noqa: S704  # a file of this package
         )
     )
     return text.encode()
@@ -105,7 +105,8 @@ def _label(run: Run) -> str:
     return "Simulated: no device took part" + (", and secure aggregation is assumed, not run" if secure else "")
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Of the templates: strict, escaping, and with nothing that no reader can see."""
     environment = Environment(
         loader=PackageLoader("reticent.audit.report"),
         autoescape=True,
@@ -123,11 +124,13 @@ def _finalized(value: Any) -> Any:
     return printable(value) if type(value) is str else value
 
 
-def _verbatim(text: str) -> Markup:
+def verbatim(text: str) -> Markup:
+    """Lines as they stand in a file."""
     return Markup("\n").join(escape(printable(line.expandtabs())) for line in text.splitlines())
 
 
-def _style() -> str:
+def style() -> str:
+    """The pages' style sheet, without its comments."""
     text = (resources.files(__package__) / "templates" / "style.css").read_text(encoding="utf-8")
     return re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
 
