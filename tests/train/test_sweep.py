@@ -59,7 +59,7 @@ def test_a_failed_and_a_stopped_job_are_listed(tmp_path):
     job(tmp_path / "1", top1=0.5, seed=1)
     (tmp_path / "1" / "results.json").unlink()
     keep_failure(tmp_path / "2", ["seed=2", "data=drawn"], "round 3 was aborted", exit_code=1)
-    shown = table(read_sweep(tmp_path))
+    shown = table(read_sweep(tmp_path, words=["data=drawn", "seed=0,1,2"]))
     assert "failed      job 1 (seed=1): it was stopped before its end" in shown
     assert "failed      job 2 (seed=2): round 3 was aborted" in shown
 

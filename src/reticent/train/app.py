@@ -26,7 +26,7 @@ from reticent.train.run import run
 from reticent.train.settings import NOTHING, Settings
 from reticent.train.summary import describe, summary
 from reticent.train.sweep import forget_failure, keep_failure, read_sweep, table
-from reticent.train.sweeping import begun
+from reticent.train.sweeping import Begun, begun
 
 RESUME = "resume="
 
@@ -63,7 +63,7 @@ def _compose(arguments: Sequence[str]) -> None:
     application = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(experiment)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints what went wrong and exits by itself
     before, sys.argv = sys.argv, ["reticent train", *arguments]
-    sweeps = len(begun)
+    sweeps, stopped = len(begun), None
     try:
         parser.parse_args(list(arguments))
         application()
@@ -71,12 +71,18 @@ def _compose(arguments: Sequence[str]) -> None:
         return
     except (HydraException, OmegaConfBaseException) as error:
         raise _said(error) from error
+    except Exception as error:
+        if len(begun) == sweeps:
+            raise
+        stopped = error  # by a launcher or a sweeper: what goes wrong in a job stays in its folder
     finally:
         sys.argv = before
     if trouble:
         raise _said(trouble[0])
-    for root in begun[sweeps:]:
-        _end_sweep(root)
+    for sweep in begun[sweeps:]:
+        _end_sweep(sweep)
+    if stopped is not None:
+        raise StateError(f"the sweep was stopped: {first_sentence(stopped)}; what had finished stays") from stopped
 
 
 def _job(config: DictConfig) -> float:
@@ -97,13 +103,15 @@ def _job(config: DictConfig) -> float:
     return math.nan
 
 
-def _end_sweep(root: Path) -> None:
+def _end_sweep(begun: Begun) -> None:
     """The table and the plot over all jobs in the folder. Raises: what the first job without results said."""
     from reticent.train.sweep_page import write_sweep  # matplotlib takes its time
 
-    sweep = read_sweep(root)
-    names = write_sweep(root, sweep)
-    print(f"\n{table(sweep)}\n\n{', '.join(names)} in {root}", flush=True)
+    sweep = read_sweep(begun.root, words=begun.words)
+    if not sweep.rows and not sweep.failures:
+        return
+    names = write_sweep(begun.root, sweep)
+    print(f"\n{table(sweep)}\n\n{', '.join(names)} in {begun.root}", flush=True)
     for one in sweep.failures:
         error = InputError if one.exit_code == InputError.exit_code else ReticentError
         raise error(f"job {one.job} of the sweep has no results: {one.sentence}")
@@ -180,4 +188,9 @@ def _refuse(message: str) -> None:
 
 def _said(error: Exception) -> ReticentError:
     """Ours as it is; what Hydra says as one sentence."""
-    return error if isinstance(error, ReticentError) else SettingError(f"{first_sentence(error)}; {NOTHING}")
+    if isinstance(error, ReticentError):
+        return error
+    sentence = first_sentence(error)
+    if "hydra/launcher" in sentence or "hydra/sweeper" in sentence:
+        sentence += "; plugins come with pip install 'reticent[sweep]'"
+    return SettingError(f"{sentence}; {NOTHING}")

@@ -62,14 +62,17 @@ class Sweep:
     simulated: bool
 
 
-def read_sweep(root: Path) -> Sweep:
-    """Every job whose folder lies in `root`, whichever command began it. Raises: FormatError for settings that are none."""
+def read_sweep(root: Path, *, words: Sequence[str] = ()) -> Sweep:
+    """Every job whose folder lies in `root`, whichever command began it. Raises: FormatError for settings that are none.
+
+    words: of the command line; those that stood in it as they are say nothing about a single job.
+    """
     folders = sorted({path.parent for name in ("config.yaml", FAILED) for path in root.rglob(name)}, key=_by_number)
     done = [folder for folder in folders if (folder / "results.json").is_file() and not (folder / FAILED).is_file()]
     runs = [(flat(RunFolder(folder).settings()), json.loads((folder / "results.json").read_bytes())) for folder in done]
     names = [name for name in dict.fromkeys(n for one, _ in runs for n in one) if name not in _NO_SETTING]
     swept = tuple(name for name in names if len({repr(one.get(name)) for one, _ in runs}) > 1)
-    failures = tuple(one for folder in folders if (one := _failure(folder, root, swept)) is not None)
+    failures = tuple(one for folder in folders if (one := _failure(folder, root, words)) is not None)
     baseline = _strongest([results for _, results in runs])
     return Sweep(
         settings=swept,
@@ -167,23 +170,17 @@ def _strongest(results: Sequence[Mapping[str, Any]]) -> str:
     return max(names, key=lambda name: sum(one["baselines"][name]["top1"] for one in results), default="")
 
 
-def _failure(folder: Path, root: Path, swept: Sequence[str]) -> Failure | None:
-    """words: those that may be about what was varied, or all of them."""
+def _failure(folder: Path, root: Path, known: Sequence[str]) -> Failure | None:
     job = str(folder.relative_to(root))
     if (folder / FAILED).is_file():
         kept = json.loads((folder / FAILED).read_bytes())
-        told = [word for word in kept["words"].split() if _about(word, swept)]
+        told = [word for word in kept["words"].split() if word not in known]
         words = " ".join(told) or kept["words"]
         return Failure(job=job, words=words, sentence=kept["sentence"], exit_code=kept["exit_code"])
     if (folder / "results.json").is_file():
         return None
     settings = flat(RunFolder(folder).settings())
     return Failure(job=job, words=f"seed={settings['seed']}", sentence=_UNFINISHED, exit_code=1)
-
-
-def _about(word: str, swept: Sequence[str]) -> bool:
-    name = word.lstrip("+").partition("=")[0]
-    return name == "seed" or any(one == name or one.startswith(f"{name}.") for one in swept)
 
 
 def _by_number(folder: Path) -> tuple[int, str]:
