@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from reticent.errors import FormatError
 from reticent.train.sweep import keep_failure, read_sweep, table
 from reticent.train.sweep_page import write_sweep
 from tests.audit.report.test_browser import CONTRAST
@@ -62,6 +63,15 @@ def test_a_failed_and_a_stopped_job_are_listed(tmp_path):
     shown = table(read_sweep(tmp_path, words=["data=drawn", "seed=0,1,2"]))
     assert "failed      job 1 (seed=1): it was stopped before its end" in shown
     assert "failed      job 2 (seed=2): round 3 was aborted" in shown
+
+
+@pytest.mark.parametrize("wrong", ["", "[]", "{}", '{"seed": 0, "engine": "x", "baselines": 3}', "\xff"])
+@pytest.mark.parametrize("name", ["results.json", "failed.json"])
+def test_a_file_that_is_none_is_one_sentence(name, wrong, tmp_path):
+    job(tmp_path / "0", top1=0.5)
+    (tmp_path / "0" / name).write_bytes(wrong.encode("latin-1"))
+    with pytest.raises(FormatError, match=f"{name} is not what a job of a sweep leaves"):
+        read_sweep(tmp_path)
 
 
 def test_without_any_result_there_is_a_list_and_no_plot(tmp_path):

@@ -4,11 +4,13 @@ import csv
 import io
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reticent.errors import FormatError
 from reticent.train.folder import RunFolder
 from reticent.train.tracking import flat
 
@@ -63,13 +65,13 @@ class Sweep:
 
 
 def read_sweep(root: Path, *, words: Sequence[str] = ()) -> Sweep:
-    """Every job whose folder lies in `root`, whichever command began it. Raises: FormatError for settings that are none.
+    """Every job whose folder lies in `root`, whichever command began it. Raises: FormatError for files of a job that are none.
 
     words: of the command line; those that stood in it as they are say nothing about a single job.
     """
     folders = sorted({path.parent for name in ("config.yaml", FAILED) for path in root.rglob(name)}, key=_by_number)
     done = [folder for folder in folders if (folder / "results.json").is_file() and not (folder / FAILED).is_file()]
-    runs = [(flat(RunFolder(folder).settings()), json.loads((folder / "results.json").read_bytes())) for folder in done]
+    runs = [(flat(RunFolder(folder).settings()), _results(folder)) for folder in done]
     names = [name for name in dict.fromkeys(n for one, _ in runs for n in one) if name not in _NO_SETTING]
     swept = tuple(name for name in names if len({repr(one.get(name)) for one, _ in runs}) > 1)
     failures = tuple(one for folder in folders if (one := _failure(folder, root, words)) is not None)
@@ -160,6 +162,26 @@ def _rows(
     return tuple(sorted(rows, key=lambda row: [_order(value) for value in row.values]))
 
 
+def _results(folder: Path) -> dict[str, Any]:
+    with _reading(folder / "results.json"):
+        results: dict[str, Any] = json.loads((folder / "results.json").read_bytes())
+        float(results["seed"]), str(results["engine"])
+        for number in (
+            *(_figure(results, name) for name in METRICS),
+            *(one["top1"] for one in results["baselines"].values()),
+        ):
+            float(number)
+        return results
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise FormatError(f"{path} is not what a job of a sweep leaves; no table was written, the runs stay") from None
+
+
 def _figure(results: Mapping[str, Any], name: str) -> float:
     value: float = results["epsilon"]["employee"]["server"]["zero_out"] if name == "epsilon" else results[name]
     return value
@@ -173,10 +195,11 @@ def _strongest(results: Sequence[Mapping[str, Any]]) -> str:
 def _failure(folder: Path, root: Path, known: Sequence[str]) -> Failure | None:
     job = str(folder.relative_to(root))
     if (folder / FAILED).is_file():
-        kept = json.loads((folder / FAILED).read_bytes())
-        told = [word for word in kept["words"].split() if word not in known]
-        words = " ".join(told) or kept["words"]
-        return Failure(job=job, words=words, sentence=kept["sentence"], exit_code=kept["exit_code"])
+        with _reading(folder / FAILED):
+            kept = json.loads((folder / FAILED).read_bytes())
+            told = [word for word in kept["words"].split() if word not in known]
+            words = " ".join(told) or kept["words"]
+            return Failure(job=job, words=words, sentence=kept["sentence"], exit_code=kept["exit_code"])
     if (folder / "results.json").is_file():
         return None
     settings = flat(RunFolder(folder).settings())
