@@ -37,6 +37,7 @@ class View:
     epsilon_pictures: tuple[Picture, ...]
     metric_pictures: tuple[Picture, ...]
     spread: Picture | None
+    screen: Picture | None
 
     @property
     def bytes_received(self) -> int:
@@ -94,6 +95,7 @@ def _view(run: Run, prefix: str) -> View:
         epsilon_pictures=pictures.epsilon_pictures(run, prefix),
         metric_pictures=pictures.metric_pictures(run, prefix),
         spread=pictures.spread_picture(run, prefix),
+        screen=pictures.screen_picture(run),
     )
 
 

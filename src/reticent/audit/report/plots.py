@@ -220,6 +220,33 @@ def spread(name: str, rows: Mapping[str, Mapping[float, float]], *, xlabel: str)
     return _svg(name, draw, height_in=0.7 + 0.42 * len(rows))
 
 
+def cells(rows: Sequence[Sequence[float | None]]) -> Markup:
+    """A fraction for each cell of the frame, the darker the higher; no square where there is none."""
+    side, width = 20, 20 * max(map(len, rows))
+    height = side * len(rows)
+    parts = [
+        _square(x * side, y * side, value, f"row {y + 1}, column {x + 1}: {100 * value:.0f} %")
+        for y, row in enumerate(rows)
+        for x, value in enumerate(row)
+        if value is not None
+    ]
+    for step, value in enumerate((0.0, 0.25, 0.5, 0.75, 1.0)):
+        parts.append(_square(56 * step, height + 12, value, ""))
+        parts.append(f'<text x="{56 * step + side + 4}" y="{height + 26}" font-size="12">{100 * value:.0f} %</text>')
+    frame = f'<rect width="{width}" height="{height}" fill="none" stroke="var(--line)" />'
+    return Markup(  # noqa: S704  # drawn from numbers
+        f'<svg viewBox="-1 -1 {width + 2} {height + 36}">{frame}{"".join(parts)}</svg>'
+    )
+
+
+def _square(x: float, y: float, value: float, title: str) -> str:
+    said = f"<title>{title}</title>" if title else ""
+    return (
+        f'<rect x="{x + 1}" y="{y + 1}" width="18" height="18" rx="2" fill="var(--s0)" fill-opacity="{0.06 + 0.94 * value:.2f}" '
+        f'stroke="var(--line)">{said}</rect>'
+    )
+
+
 def _marked(points: Sequence[tuple[float, float]]) -> bool:
     """Few measured points get marks; a level, drawn from end to end, gets none."""
     return len(points) == 1 or (len(points) <= 12 and len({y for _, y in points}) > 1)
