@@ -31,8 +31,8 @@ def test_the_cells_of_public_people_add_up_to_the_whole(few, scores):
 
 @pytest.mark.parametrize("least", [2, 3])
 def test_of_people_who_are_not_public_only_cells_of_enough_of_them_are_shown(few, scores, least, monkeypatch):
-    closed = source.Counted(source="drawn", people=few.public, public=False)
-    monkeypatch.setattr(source, "counted", lambda name: closed)
+    closed = source.Split(public=(), client=few.client[:2], test=few.test)
+    monkeypatch.setattr(source, "split", lambda name: closed)
     monkeypatch.setattr(scoring, "LEAST_PEOPLE", least)
     shown = {
         16 * y + x

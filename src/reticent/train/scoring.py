@@ -9,7 +9,7 @@ import numpy as np
 
 from reticent.actions.vocabulary import CELLS, CELLS_X
 from reticent.evaluate.baselines import baselines
-from reticent.evaluate.metrics import Scorer, metrics
+from reticent.evaluate.metrics import Hits, Scorer, metrics
 from reticent.model.pools import together
 from reticent.model.tensors import Floats
 from reticent.recordings import source
@@ -39,12 +39,13 @@ class Scoring:
 
     def results(self, weights: Floats) -> dict[str, Any]:
         """What results.json says about quality."""
+        hits = self._scorer.hits(weights)
         return {
-            **self(weights),
+            **metrics([hits]).as_dict(),
             "test": {"people": self._people, "examples": len(self._tested)},
             "baselines": self._baselines(),
-            "per_person": self._spread(weights),
-            "screen": self._screen(weights),
+            "per_person": self._spread(hits),
+            "screen": self._screen(hits),
         }
 
     def within(self, weights: Floats, people: Sequence[str]) -> Mapping[str, float | int] | None:
@@ -57,13 +58,13 @@ class Scoring:
         counted = together(source.pools(whom.source, whom.people, examples=MOST_EXAMPLES))
         return {name: row.as_dict() for name, row in baselines(counted, self._tested).items()}
 
-    def _screen(self, weights: Floats) -> list[list[float | None]]:
+    def _screen(self, hits: Hits) -> list[list[float | None]]:
         """Of each cell of the frame, by rows: in which part of the actions there it was guessed right; None where nobody acted.
 
         Where a source's people are not public, also None for a cell with actions of fewer than LEAST_PEOPLE of them.
         """
-        least = 1 if source.counted(self._data).public else LEAST_PEOPLE
-        right = self._scorer.hits(weights).cell_rank < 1
+        least = 1 if source.split(self._data).public else LEAST_PEOPLE
+        right = hits.cell_rank < 1
         whose = np.repeat(np.arange(self._people), np.diff(self._ends))
         cells = self._tested.next_cell
         found: list[float | None] = []
@@ -73,9 +74,8 @@ class Scoring:
             found.append(round(float(right[there].mean()), 3) if shown else None)
         return [found[start : start + CELLS_X] for start in range(0, CELLS, CELLS_X)]
 
-    def _spread(self, weights: Floats) -> dict[str, dict[str, float]]:
+    def _spread(self, hits: Hits) -> dict[str, dict[str, float]]:
         """Quantiles over test people: what the average hides, and no more."""
-        hits = self._scorer.hits(weights)
         parts = [hits.part(start, stop) for start, stop in pairwise(self._ends) if stop > start]
         rows = [metrics([part]).as_dict() for part in parts]
         return {
