@@ -134,15 +134,34 @@ def test_resume_of_a_finished_run_trains_nothing_more(finished):
     assert (finished / "model.safetensors").read_bytes() == model
 
 
-def test_a_sweep_runs_every_combination(few, tmp_path, capsys):
-    words = ["-m", *WORDS, "server.rounds=1", "privacy.epsilon=2,8", "seed=0,1", f"hydra.sweep.dir={tmp_path}"]
-    assert main(["train", *words]) == 0
+def test_a_sweep_runs_every_combination_lists_what_failed_and_ends_with_one_table(few, tmp_path, capsys):
+    words = ["-m", *WORDS, "server.rounds=1", "privacy.epsilon=2,-8,8", "seed=0,1", f"hydra.sweep.dir={tmp_path}"]
+    assert main(["train", *words]) == 2
     found = sorted(
         (round(results["epsilon"]["employee"]["server"]["zero_out"]), results["seed"])
         for results in (json.loads(path.read_text()) for path in tmp_path.glob("*/results.json"))
     )
     assert found == [(2, 0), (2, 1), (8, 0), (8, 1)]
-    assert capsys.readouterr().out.count("this run") == 4
+    shown = capsys.readouterr()
+    assert shown.out.count("public start") == 4
+    table = shown.out[shown.out.index("privacy.epsilon  seeds") :].splitlines()
+    assert [line.split()[:2] for line in table[1:3]] == [["2", "2"], ["8", "2"]]
+    assert table[3].startswith("failed      job 2 (privacy.epsilon=-8 seed=0): in this run, privacy.epsilon must be")
+    assert shown.err == "reticent: job 2 of the sweep has no results: " + table[3].partition("): ")[2] + "\n"
+    assert (tmp_path / "sweep.svg").is_file()
+
+
+def test_a_sweep_goes_on_in_its_folder_and_forgets_a_failure_that_is_mended(few, tmp_path, monkeypatch, capsys):
+    from reticent.sim.rounds import SimulatedRound
+
+    words = ["-m", *WORDS, "server.rounds=1", "seed=0", f"hydra.sweep.dir={tmp_path}"]
+    with monkeypatch.context() as patch:
+        patch.setattr(SimulatedRound, "__call__", lambda *_: 1 / 0)
+        assert main(["train", *words]) == 1
+    assert "ZeroDivisionError, which is a fault of this program" in capsys.readouterr().out
+    assert main(["train", *words]) == 0
+    assert not list(tmp_path.glob("*/failed.json"))
+    assert "failed" not in capsys.readouterr().out
 
 
 def test_the_end_is_a_table_beside_baselines_with_epsilon_by_unit_and_adversary(few, tmp_path, capsys):

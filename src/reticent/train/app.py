@@ -1,8 +1,10 @@
 """The Hydra application: from a command line to checked settings, and what a person sees while it runs."""
 
 import contextlib
+import math
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,20 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
 
 from reticent.errors import InputError, ReticentError, SettingError, StateError
 from reticent.train import completion
 from reticent.train.folder import RunFolder
+from reticent.train.live import LiveLine
 from reticent.train.run import run
 from reticent.train.settings import NOTHING, Settings
 from reticent.train.summary import describe, summary
+from reticent.train.sweep import forget_failure, keep_failure, read_sweep, table
+from reticent.train.sweeping import Begun, begun
 
 RESUME = "resume="
 
@@ -44,15 +51,19 @@ def _compose(arguments: Sequence[str]) -> None:
     parser.error = _refuse  # type: ignore[method-assign, assignment]
     trouble: list[Exception] = []
 
-    def experiment(config: DictConfig) -> None:
+    def experiment(config: DictConfig) -> float | None:
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            return _job(config)
         try:
-            _experiment(config)
+            return _experiment(config)
         except (ReticentError, OmegaConfBaseException) as error:
             trouble.append(error)  # raised, Hydra would print the whole command line before it
+            return None
 
     application = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(experiment)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints what went wrong and exits by itself
     before, sys.argv = sys.argv, ["reticent train", *arguments]
+    sweeps, stopped = len(begun), None
     try:
         parser.parse_args(list(arguments))
         application()
@@ -60,10 +71,50 @@ def _compose(arguments: Sequence[str]) -> None:
         return
     except (HydraException, OmegaConfBaseException) as error:
         raise _said(error) from error
+    except Exception as error:
+        if len(begun) == sweeps:
+            raise
+        stopped = error  # by a launcher or a sweeper: what goes wrong in a job stays in its folder
     finally:
         sys.argv = before
     if trouble:
         raise _said(trouble[0])
+    for sweep in begun[sweeps:]:
+        _end_sweep(sweep)
+    if stopped is not None:
+        raise StateError(f"the sweep was stopped: {first_sentence(stopped)}; what had finished stays") from stopped
+
+
+def _job(config: DictConfig) -> float:
+    """One job of a sweep, in whichever process: what goes wrong is kept in its folder, and the others go on.
+
+    Returns: what a sweeper makes small, the perplexity; NaN where there is none.
+    """
+    root, words = Path(HydraConfig.get().runtime.output_dir), HydraConfig.get().overrides.task
+    forget_failure(root)
+    try:
+        return _experiment(config)
+    except (ReticentError, OmegaConfBaseException) as error:
+        said = _said(error)
+        keep_failure(root, words, str(said), exit_code=said.exit_code)
+    except Exception as error:
+        traceback.print_exc()
+        keep_failure(root, words, f"{type(error).__name__}, which is a fault of this program", exit_code=1)
+    return math.nan
+
+
+def _end_sweep(begun: Begun) -> None:
+    """The table and the plot over all jobs in the folder. Raises: what the first job without results said."""
+    from reticent.train.sweep_page import write_sweep  # matplotlib takes its time
+
+    sweep = read_sweep(begun.root, words=begun.words)
+    if not sweep.rows and not sweep.failures:
+        return
+    names = write_sweep(begun.root, sweep)
+    print(f"\n{table(sweep)}\n\n{', '.join(names)} in {begun.root}", flush=True)
+    for one in sweep.failures:
+        error = InputError if one.exit_code == InputError.exit_code else ReticentError
+        raise error(f"job {one.job} of the sweep has no results: {one.sentence}")
 
 
 def conf_folder() -> Path:
@@ -91,10 +142,11 @@ def first_sentence(error: Exception) -> str:
     return sentence if not setting or setting in sentence else f"{setting}: {sentence}"
 
 
-def _experiment(config: DictConfig) -> None:
+def _experiment(config: DictConfig) -> float:
     root = Path(HydraConfig.get().runtime.output_dir)
+    alone = str(HydraConfig.get().launcher["_target_"]).endswith("BasicLauncher")
     try:
-        _run(settings_of(config), root)
+        return float(_run(settings_of(config), root, alone=alone)["perplexity"])
     except ReticentError:
         with contextlib.suppress(OSError):  # with anything in it, it stays
             root.rmdir()  # Hydra makes it before anything is checked
@@ -108,9 +160,14 @@ def _resume(arguments: Sequence[str]) -> None:
     _run(RunFolder(root).settings(), root)
 
 
-def _run(settings: Settings, root: Path) -> None:
-    results = run(settings, root, told=_show if sys.stderr.isatty() else _nothing, noted=_note)
+def _run(settings: Settings, root: Path, *, alone: bool = True) -> dict[str, Any]:
+    """alone: whether no other run writes to the same terminal at the same time."""
+    console = Console(stderr=True)
+    live = alone and console.is_terminal and not console.is_dumb_terminal
+    told = _show if console.is_terminal and not live else _nothing
+    results = run(settings, root, told=told, noted=_note, watches=[LiveLine(console)] if live else [])
     print(summary(results, root), flush=True)
+    return results
 
 
 def _show(line: Mapping[str, Any]) -> None:
@@ -131,4 +188,9 @@ def _refuse(message: str) -> None:
 
 def _said(error: Exception) -> ReticentError:
     """Ours as it is; what Hydra says as one sentence."""
-    return error if isinstance(error, ReticentError) else SettingError(f"{first_sentence(error)}; {NOTHING}")
+    if isinstance(error, ReticentError):
+        return error
+    sentence = first_sentence(error)
+    if "hydra/launcher" in sentence or "hydra/sweeper" in sentence:
+        sentence += "; plugins come with pip install 'reticent[sweep]'"
+    return SettingError(f"{sentence}; {NOTHING}")

@@ -5,7 +5,7 @@ Nothing here trains: the server's ServerApp plays the rounds, devices learn, and
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -43,6 +43,7 @@ def run_on_devices(
     engine: SuperLink,
     folder: RunFolder,
     *,
+    began: Callable[[Planned, Sequence[Mapping[str, Any]]], None],
     told: Callable[[Mapping[str, Any]], None],
     noted: Callable[[str], None],
 ) -> tuple[Planned, Mapping[str, float | None]]:
@@ -50,7 +51,7 @@ def run_on_devices(
 
     Returns: the plan as signed, for the devices whose releases were received, and the policy's limits of epsilon by unit.
     The folder then holds the server's rounds.jsonl, model, plan and checkpoint, as far as they came.
-    told: gets each new line of the server's journal. noted: gets sentences for the operator: whom the run waits for.
+    began: gets the plan for all enrolled devices and the journal's lines of before. told: gets each new line of it. noted: gets sentences for the operator: whom the run waits for.
     Ctrl-C and SIGTERM stop the run on the server; `resume` goes on with it.
     Raises: SettingError where devices would refuse the plan, StateError where the server isn't running: nothing was asked
     of any device then. RoundAborted, if not every round was applied.
@@ -66,6 +67,8 @@ def run_on_devices(
         plan_id = _submit(settings, root, folder, noted=noted)
         replace_private(submitted, Submitted(folder=str(root), plan_id=plan_id).to_bytes())
     paths, _ = open_folder(root)
+    enrolled = max(1, len(read_directory(paths.devices)))
+    began(_asked(settings, paths, plan_id, people=enrolled), server.journal(paths.run(plan_id))[:first])
     try:
         with interrupted_by_sigterm():
             outcome = server.wait(root, plan_id, on_round=told, on_wait=noted, first=first)
@@ -124,9 +127,12 @@ def _check(settings: Settings, policy: Policy) -> None:
 
 def _played(settings: Settings, paths: ServerPaths, plan_id: str) -> Planned:
     """The signed plan, for all devices whose releases the server holds: everybody is asked in every round."""
-    plan = server.read_run(paths, plan_id)
     replies = (paths.run(plan_id) / "replies").glob("*.reply")
-    people = len({reply.stem.partition("-")[2] for reply in replies})
+    return _asked(settings, paths, plan_id, people=len({reply.stem.partition("-")[2] for reply in replies}))
+
+
+def _asked(settings: Settings, paths: ServerPaths, plan_id: str, *, people: int) -> Planned:
+    plan = server.read_run(paths, plan_id)
     return Planned(plan=plan, people=people, cohort=people, rounds_of_one=plan.rounds, settings=settings)
 
 

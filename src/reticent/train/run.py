@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,51 @@ from reticent.train.privacy_file import epsilons, privacy_file
 from reticent.train.scoring import Scoring
 from reticent.train.settings import NOTHING, InProcess, Settings
 from reticent.train.simulated import simulate
+from reticent.train.tracking import trackers
+from reticent.train.watching import Watch
 
 VERSION = 1
 
 Told = Callable[[Mapping[str, Any]], None]
 Noted = Callable[[str], None]
+Began = Callable[[Planned, Sequence[Mapping[str, Any]]], None]
 
 
 def run(
-    settings: Settings, root: Path, *, told: Told = lambda line: None, noted: Noted = lambda sentence: None
+    settings: Settings,
+    root: Path,
+    *,
+    told: Told = lambda line: None,
+    noted: Noted = lambda sentence: None,
+    watches: Sequence[Watch] = (),
 ) -> dict[str, Any]:
     """Run an experiment, or go on with the one that lies in `root`; returns what results.json then holds.
 
     told: gets each line of rounds.jsonl as it is written. noted: gets sentences for the operator of devices.
+    watches: follow the run too, beside the tracker that the settings name.
     Raises: InputError before anything is trained, also where a recording was replaced since the run began; RoundAborted.
     """
+    watches = [*watches, *trackers(settings.tracking, RunFolder(root))]
+    with ExitStack() as closing:
+        for watch in watches:
+            closing.callback(watch.close)
+
+        def tell(line: Mapping[str, Any]) -> None:
+            told(line)
+            for watch in watches:
+                watch.line(line)
+
+        def begin(made: Planned, earlier: Sequence[Mapping[str, Any]]) -> None:
+            for watch in watches:
+                watch.begin(made, earlier)
+
+        results = _run(settings, root, began=begin, told=tell, noted=noted)
+        for watch in watches:
+            watch.end(results)
+        return results
+
+
+def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Noted) -> dict[str, Any]:
     settings = settings.pinned()
     engine, folder = settings.engine, RunFolder(root)
     workers_mb = 0.0
@@ -47,11 +78,12 @@ def run(
         made = planned(settings, people=len(people))
         folder.begin(settings)
         scoring = _scoring(settings)
+        began(made, folder.lines())
         workers_mb = simulate(made, people, engine, folder=folder, scoring=scoring, told=told)
         trained = people.names
         limits = {"employee": settings.privacy.epsilon, "example": settings.privacy.epsilon_example}
     else:
-        made, limits = run_on_devices(settings, engine, folder, told=told, noted=noted)
+        made, limits = run_on_devices(settings, engine, folder, began=began, told=told, noted=noted)
         scoring = _scoring(settings)
     return finish(made, folder, scoring, limits=limits, trained=trained, workers_mb=workers_mb)
 

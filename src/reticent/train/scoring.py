@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from reticent.actions.vocabulary import CELLS, CELLS_X
 from reticent.evaluate.baselines import baselines
-from reticent.evaluate.metrics import Scorer, metrics
+from reticent.evaluate.metrics import Hits, Scorer, metrics
 from reticent.model.pools import together
 from reticent.model.tensors import Floats
 from reticent.recordings import source
@@ -16,6 +17,7 @@ from reticent.recordings import source
 MOST_EXAMPLES = 65_536  # of test people, and of those whom baselines count: about 250 MB
 MOST_WITHIN = 100  # people whose held-out time is scored: more would only take longer
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+LEAST_PEOPLE = 20  # whose actions a cell of the screen holds, or nothing is said of it
 _PER_PERSON = ("top1", "cell_top1", "perplexity")
 
 
@@ -37,11 +39,13 @@ class Scoring:
 
     def results(self, weights: Floats) -> dict[str, Any]:
         """What results.json says about quality."""
+        hits = self._scorer.hits(weights)
         return {
-            **self(weights),
+            **metrics([hits]).as_dict(),
             "test": {"people": self._people, "examples": len(self._tested)},
             "baselines": self._baselines(),
-            "per_person": self._spread(weights),
+            "per_person": self._spread(hits),
+            "screen": self._screen(hits),
         }
 
     def within(self, weights: Floats, people: Sequence[str]) -> Mapping[str, float | int] | None:
@@ -54,9 +58,24 @@ class Scoring:
         counted = together(source.pools(whom.source, whom.people, examples=MOST_EXAMPLES))
         return {name: row.as_dict() for name, row in baselines(counted, self._tested).items()}
 
-    def _spread(self, weights: Floats) -> dict[str, dict[str, float]]:
+    def _screen(self, hits: Hits) -> list[list[float | None]]:
+        """Of each cell of the frame, by rows: in which part of the actions there it was guessed right; None where nobody acted.
+
+        Where a source's people are not public, also None for a cell with actions of fewer than LEAST_PEOPLE of them.
+        """
+        least = 1 if source.split(self._data).public else LEAST_PEOPLE
+        right = hits.cell_rank < 1
+        whose = np.repeat(np.arange(self._people), np.diff(self._ends))
+        cells = self._tested.next_cell
+        found: list[float | None] = []
+        for cell in range(CELLS):
+            there = cells == cell
+            shown = len(np.unique(whose[there])) >= least
+            found.append(round(float(right[there].mean()), 3) if shown else None)
+        return [found[start : start + CELLS_X] for start in range(0, CELLS, CELLS_X)]
+
+    def _spread(self, hits: Hits) -> dict[str, dict[str, float]]:
         """Quantiles over test people: what the average hides, and no more."""
-        hits = self._scorer.hits(weights)
         parts = [hits.part(start, stop) for start, stop in pairwise(self._ends) if stop > start]
         rows = [metrics([part]).as_dict() for part in parts]
         return {

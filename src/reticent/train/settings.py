@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from reticent.errors import SettingError
 from reticent.model import catalogue
@@ -115,6 +115,38 @@ class SuperLink(Record):
     folder: str
 
 
+class NoTracking(Record):
+    """rounds.jsonl and results.json are all that is written."""
+
+    TITLE: ClassVar[str] = "tracking setting"
+
+    name: Literal["none"] = "none"
+
+
+class TensorBoard(Record):
+    """Scalars a round, in tensorboard/ of the run's folder."""
+
+    TITLE: ClassVar[str] = "tracking setting"
+
+    name: Literal["tensorboard"]
+
+
+class MLflow(Record):
+    """folder: an MLflow file store on this machine, made where it is missing."""
+
+    TITLE: ClassVar[str] = "tracking setting"
+
+    name: Literal["mlflow"]
+    folder: str
+
+    @field_validator("folder")
+    @classmethod
+    def _stays_here(cls, folder: str) -> str:
+        if not folder or "://" in folder:
+            raise ValueError("tracking.folder is a folder on this machine: no run is sent to an address")
+        return folder
+
+
 class Settings(Record):
     """One experiment. seed: of everything that is drawn in a simulation; real devices draw from their own entropy."""
 
@@ -126,6 +158,7 @@ class Settings(Record):
     privacy: Privacy
     server: Server
     engine: Annotated[InProcess | SuperLink, Field(discriminator="name")]
+    tracking: Annotated[NoTracking | TensorBoard | MLflow, Field(discriminator="name")] = NoTracking()
     seed: Index
 
     @model_validator(mode="after")
@@ -147,12 +180,12 @@ class Settings(Record):
         except SettingError as error:
             raise SettingError(f"{str(error).removesuffix('; nothing was written')}; {NOTHING}") from None
         catalogue.entry(settings.model.name)
-        if settings.data.path is None:
-            return settings
-        found = settings.data.model_copy(
-            update={"path": str(Path(settings.data.path).resolve())}
-        )  # a resume may start elsewhere
-        return settings.model_copy(update={"data": found})
+        data, tracking = settings.data, settings.tracking  # their paths made whole: a resume may start elsewhere
+        if data.path is not None:
+            data = data.model_copy(update={"path": str(Path(data.path).resolve())})
+        if isinstance(tracking, MLflow):
+            tracking = tracking.model_copy(update={"folder": str(Path(tracking.folder).resolve())})
+        return settings.model_copy(update={"data": data, "tracking": tracking})
 
     def pinned(self) -> Self:
         """With the hash of the recording that lies at data.path, so that a resume knows it again; as they are without one.

@@ -353,3 +353,11 @@ def test_an_epsilon_is_never_shown_smaller_than_it_is(value: float, shown: str) 
 
 def test_a_delta_that_gives_a_person_away_is_called_out(tmp_path: Path) -> None:
     assert "Ask for a smaller δ" in made(small(people=1_000_001), tmp_path)
+
+
+def test_the_screen_is_shown_where_it_was_measured_and_nothing_where_not(html: str, tmp_path: Path) -> None:
+    assert html.count("row 1, column 2: 60 %") == 2  # of the devices' run and of the simulation
+    assert "row 1, column 1:" not in html
+    blank = samples.real(simulation=False)
+    blank.results["screen"] = [[None] * 16] * 12
+    assert "Where on the screen" not in page(read_run(blank.write(tmp_path))).decode()

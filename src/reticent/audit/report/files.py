@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from reticent.actions.vocabulary import CELLS_X, CELLS_Y
 from reticent.aggregate.journal import Status
 from reticent.privacy.events import Adjacency, Mode, Unit
 from reticent.records.record import Budget, Count, Index, Noise, Rate, Version1
@@ -147,8 +148,15 @@ def _quantiles(table: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return table
 
 
+Cells = Annotated[tuple[Fraction | None, ...], Field(min_length=CELLS_X, max_length=CELLS_X)]
+Screen = Annotated[tuple[Cells, ...], Field(min_length=CELLS_Y, max_length=CELLS_Y)]
+
+
 class Results(Scores):
-    """results.json; the metrics at its top are those after the last round, on test people."""
+    """results.json; the metrics at its top are those after the last round, on test people.
+
+    screen: of each cell of the frame, the part of the actions there whose place was right; None where nothing is said.
+    """
 
     version: Version1
     engine: Text
@@ -164,6 +172,7 @@ class Results(Scores):
     baselines: dict[Text, Scores]
     within_person: Scores | None
     per_person: Annotated[dict[Text, dict[Text, NonNegative | None]], AfterValidator(_quantiles)]
+    screen: Screen | None = None
     seconds_per_round: NonNegative | None
     clients_per_second: NonNegative | None
     bytes_per_round: NonNegative | None

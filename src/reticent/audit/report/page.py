@@ -37,6 +37,7 @@ class View:
     epsilon_pictures: tuple[Picture, ...]
     metric_pictures: tuple[Picture, ...]
     spread: Picture | None
+    screen: Picture | None
 
     @property
     def bytes_received(self) -> int:
@@ -51,7 +52,7 @@ def page(run: Run) -> bytes:
     """The whole page in UTF-8, styles and plots inline, without scripts and without a reference to anything outside."""
     sentence, audited = audits(run)
     text = (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             view=_view(run, "run"),
@@ -62,10 +63,10 @@ def page(run: Run) -> bytes:
             audited=audited,
             ledger_commands=hand.ledger_commands(run),
             epsilon_commands=hand.epsilon_commands(run.privacy),
-            snippet=_verbatim(hand.snippet(run.privacy) or ""),
-            config=_verbatim(run.config),
+            snippet=verbatim(hand.snippet(run.privacy) or ""),
+            config=verbatim(run.config),
             versions=_versions(),
-            style=Markup(_style()),  # noqa: S704  # a file of this package
+            style=Markup(style()),  # noqa: S704  # a file of this package
         )
     )
     return text.encode()
@@ -94,6 +95,7 @@ def _view(run: Run, prefix: str) -> View:
         epsilon_pictures=pictures.epsilon_pictures(run, prefix),
         metric_pictures=pictures.metric_pictures(run, prefix),
         spread=pictures.spread_picture(run, prefix),
+        screen=pictures.screen_picture(run),
     )
 
 
@@ -105,7 +107,8 @@ def _label(run: Run) -> str:
     return "Simulated: no device took part" + (", and secure aggregation is assumed, not run" if secure else "")
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Of the templates: strict, escaping, and with nothing that no reader can see."""
     environment = Environment(
         loader=PackageLoader("reticent.audit.report"),
         autoescape=True,
@@ -123,11 +126,13 @@ def _finalized(value: Any) -> Any:
     return printable(value) if type(value) is str else value
 
 
-def _verbatim(text: str) -> Markup:
+def verbatim(text: str) -> Markup:
+    """Lines as they stand in a file."""
     return Markup("\n").join(escape(printable(line.expandtabs())) for line in text.splitlines())
 
 
-def _style() -> str:
+def style() -> str:
+    """The pages' style sheet, without its comments."""
     text = (resources.files(__package__) / "templates" / "style.css").read_text(encoding="utf-8")
     return re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
 

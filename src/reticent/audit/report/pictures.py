@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from reticent.audit.report.files import Adversary, Round, Scores
-from reticent.audit.report.plots import SERIES, Line, curves, dashes, spread
+from reticent.audit.report.plots import SERIES, Line, cells, curves, dashes, spread
 from reticent.audit.report.read import Run
 from reticent.audit.report.wording import BASELINES, FRACTIONS, METRICS, SHORT
 from reticent.privacy.events import Unit
@@ -57,7 +57,7 @@ def epsilon_pictures(run: Run, prefix: str) -> tuple[Picture, ...]:
                     title=_titled(title, run),
                     svg=svg,
                     keys=_keys(lines),
-                    caption="ε after each round, zero-out, of the person charged most often so far.",
+                    caption="ε after each round, zero-out, of the person charged most often so far; what is left of a budget is the way up to its limit.",
                 )
             )
     return tuple(found)
@@ -66,7 +66,7 @@ def epsilon_pictures(run: Run, prefix: str) -> tuple[Picture, ...]:
 def metric_pictures(run: Run, prefix: str) -> tuple[Picture, ...]:
     """Accuracy over the rounds beside simple counts; nothing where it was never measured."""
     found = []
-    for name in ("top1", "cell_top1"):
+    for name in ("top1", "cell_top1", "perplexity"):
         points = _measured(run.rounds, name)
         if points:
             ends = (points[0][0], max(points[-1][0], points[0][0] + 1))
@@ -76,13 +76,14 @@ def metric_pictures(run: Run, prefix: str) -> tuple[Picture, ...]:
                 Line(label=label, points=tuple((x, value) for x in ends), style=style)
                 for style, (label, value) in enumerate(flat.items(), start=1)
             ]
-            svg = curves(f"{prefix}-{name.replace('_', '-')}", lines, ylabel="fraction of actions")
+            ylabel, better = ("fraction of actions", "Higher") if name in FRACTIONS else (name, "Lower")
+            svg = curves(f"{prefix}-{name.replace('_', '-')}", lines, ylabel=ylabel)
             found.append(
                 Picture(
-                    title=_titled(METRICS[name].capitalize(), run),
+                    title=_titled(METRICS[name].split(" (")[0].capitalize(), run),
                     svg=svg,
                     keys=_keys(lines),
-                    caption="On test people after each applied round; 0 is the public start. Higher is better.",
+                    caption=f"On test people after each applied round; 0 is the public start. {better} is better.",
                 )
             )
     return tuple(found)
@@ -105,6 +106,21 @@ def spread_picture(run: Run, prefix: str) -> Picture | None:
     )
 
 
+def screen_picture(run: Run) -> Picture | None:
+    """Where on the screen it is right and where it is wrong; nothing where it was not measured."""
+    shown = run.results.screen
+    if shown is None or all(value is None for row in shown for value in row):
+        return None
+    return Picture(
+        title=_titled("Where on the screen the place is right", run),
+        svg=cells(shown),
+        caption=(
+            "Each square is a cell of the 16 × 12 frame: of the actions that test people took there, the part whose place was "
+            "guessed right. Few actions make a cell's figure rough. Empty: nobody acted there, or too few people to say."
+        ),
+    )
+
+
 def _titled(title: str, run: Run) -> str:
     """A picture is passed on without its page: it says itself what it is of."""
     return f"{title} (simulated)" if run.simulated else title
@@ -112,8 +128,9 @@ def _titled(title: str, run: Run) -> str:
 
 def _strongest(run: Run, name: str) -> list[tuple[str, Scores]]:
     """The baselines that were scored; the best ones where there are more than styles to draw them with."""
+    sign = -1 if name in FRACTIONS else 1
     scored = [(label, one) for label, one in run.results.baselines.items() if getattr(one, name) is not None]
-    kept = sorted(scored, key=lambda pair: -getattr(pair[1], name))[: SERIES - 1]
+    kept = sorted(scored, key=lambda pair: sign * getattr(pair[1], name))[: SERIES - 1]
     return [pair for pair in scored if pair in kept]
 
 

@@ -18,6 +18,7 @@ CRUSHED = 8.0
 """Largest over smallest final value, beyond which a linear axis would press the small ones flat."""
 
 SERIES = 6
+_TICKED = 8  # so many places on an axis have room for their own number
 _DASHES: tuple[tuple[float, ...], ...] = ((), (6, 2), (1.5, 1.5), (6, 2, 1.5, 2), (3, 3), (9, 2))
 _MARKERS = "osD^vX"
 _INK, _GRID, _LIMIT = "#010203", "#010204", "#010205"
@@ -51,6 +52,15 @@ class Line:
 
     label: str
     points: tuple[tuple[float, float], ...]
+    style: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A curve with its spread. points: (x, mean, standard deviation or None), x ascending. style: as in Line."""
+
+    label: str
+    points: tuple[tuple[float, float, float | None], ...]
     style: int
 
 
@@ -98,6 +108,96 @@ def curves(name: str, lines: Sequence[Line], *, ylabel: str, limit: float | None
     return _svg(name, draw, height_in=HEIGHT_IN)
 
 
+def measured(
+    name: str,
+    lines: Sequence[Measured],
+    level: Line,
+    *,
+    xlabel: str,
+    ylabel: str,
+    joined: bool = True,
+    keyed: bool = False,
+) -> Markup:
+    """Means with bars of one standard deviation over some number, and a level to compare with; log scale where it spans much.
+
+    joined: by lines. keyed: with a key of its own, for a plot that stands without a page.
+    """
+
+    def draw(axes: Axes) -> None:
+        places = sorted({x for line in lines for x, _, _ in line.points})
+        few = len(places) <= _TICKED
+        if places[0] > 0 and places[-1] >= CRUSHED * places[0]:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if places[-1] > 100 * places[0] else (1.0, 2.0, 5.0)))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.xaxis.set_minor_locator(NullLocator())
+        if few:
+            axes.set_xticks(places, [f"{x:g}" for x in places])
+        for line in lines:
+            xs, means, deviations = zip(*line.points, strict=True)
+            axes.errorbar(
+                xs,
+                means,
+                yerr=_bars(deviations),
+                color=_COLOURS[line.style],
+                dashes=_DASHES[line.style] or (None, None),
+                linewidth=2.0 if joined else 0.0,
+                elinewidth=1.5,
+                capsize=4,
+                marker=_MARKERS[line.style],
+                markersize=5.0,
+                label=line.label,
+            )
+        axes.plot(
+            *zip(*level.points, strict=True),
+            color=_COLOURS[level.style],
+            dashes=_DASHES[level.style] or (None, None),
+            linewidth=2.0,
+            label=level.label,
+        )
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel(ylabel)
+
+    return _svg(name, draw, height_in=HEIGHT_IN, keys=len(lines) + 1 if keyed else 0)
+
+
+def ranked(
+    name: str,
+    rows: Sequence[tuple[str, float, float | None]],
+    level: tuple[str, float],
+    *,
+    xlabel: str,
+    keyed: bool = False,
+) -> Markup:
+    """A mean with its bar for each label, one below the other, and a level with its label. keyed: as in `measured`."""
+
+    def draw(axes: Axes) -> None:
+        for place, (_, mean, deviation) in enumerate(rows):
+            axes.errorbar([mean], [place], xerr=_bars([deviation]), color=_COLOURS[0], marker="o", capsize=4)
+        axes.axvline(level[1], color=_COLOURS[1], dashes=_DASHES[1], linewidth=2.0, label=level[0])
+        axes.set_yticks(range(len(rows)), [label for label, _, _ in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlabel(xlabel)
+
+    return _svg(name, draw, height_in=0.7 + 0.42 * len(rows), keys=1 if keyed else 0)
+
+
+def _bars(deviations: Sequence[float | None]) -> list[float] | None:
+    return None if all(one is None for one in deviations) else [one or 0.0 for one in deviations]
+
+
+def alone(svg: Markup, style: str) -> str:
+    """A plot as a file of its own, with the colours that `style`, a page's sheet, declares for light and dark."""
+    colours = re.findall(r"(?:@media \(prefers-color-scheme: dark\) \{\s*)?:root \{[^}]*\}(?:\s*\})?", style)[:2]
+    rules = (
+        f"{' '.join(colours)} svg {{ background: var(--box); }} text {{ fill: var(--soft); font-family: sans-serif; }}"
+    )
+    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()  # type: ignore[union-attr]
+    whole = str(svg).replace("<svg", f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"', 1)
+    place = whole.index(">") + 1
+    return f"{whole[:place]}\n<style>{rules}</style>{whole[place:]}"
+
+
 def spread(name: str, rows: Mapping[str, Mapping[float, float]], *, xlabel: str) -> Markup:
     """Quantiles of several fractions: thin from the lowest to the highest, thick over the middle half, a dot at the median.
 
@@ -120,6 +220,33 @@ def spread(name: str, rows: Mapping[str, Mapping[float, float]], *, xlabel: str)
     return _svg(name, draw, height_in=0.7 + 0.42 * len(rows))
 
 
+def cells(rows: Sequence[Sequence[float | None]]) -> Markup:
+    """A fraction for each cell of the frame, the darker the higher; no square where there is none."""
+    side, width = 20, 20 * max(map(len, rows))
+    height = side * len(rows)
+    parts = [
+        _square(x * side, y * side, value, f"row {y + 1}, column {x + 1}: {100 * value:.0f} %")
+        for y, row in enumerate(rows)
+        for x, value in enumerate(row)
+        if value is not None
+    ]
+    for step, value in enumerate((0.0, 0.25, 0.5, 0.75, 1.0)):
+        parts.append(_square(56 * step, height + 12, value, ""))
+        parts.append(f'<text x="{56 * step + side + 4}" y="{height + 26}" font-size="12">{100 * value:.0f} %</text>')
+    frame = f'<rect width="{width}" height="{height}" fill="none" stroke="var(--line)" />'
+    return Markup(  # noqa: S704  # drawn from numbers
+        f'<svg viewBox="-1 -1 {width + 2} {height + 36}">{frame}{"".join(parts)}</svg>'
+    )
+
+
+def _square(x: float, y: float, value: float, title: str) -> str:
+    said = f"<title>{title}</title>" if title else ""
+    return (
+        f'<rect x="{x + 1}" y="{y + 1}" width="18" height="18" rx="2" fill="var(--s0)" fill-opacity="{0.06 + 0.94 * value:.2f}" '
+        f'stroke="var(--line)">{said}</rect>'
+    )
+
+
 def _marked(points: Sequence[tuple[float, float]]) -> bool:
     """Few measured points get marks; a level, drawn from end to end, gets none."""
     return len(points) == 1 or (len(points) <= 12 and len({y for _, y in points}) > 1)
@@ -132,15 +259,18 @@ def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
     return [points[round(place * (len(points) - 1) / (MOST_POINTS - 1))] for place in range(MOST_POINTS)]
 
 
-def _svg(name: str, draw: Callable[[Axes], None], *, height_in: float) -> Markup:
+def _svg(name: str, draw: Callable[[Axes], None], *, height_in: float, keys: int = 0) -> Markup:
+    """keys: how many rows a key above the plot needs."""
     with mpl.rc_context():
         mpl.rcdefaults()  # whatever somebody's matplotlibrc says, the same input gives the same bytes
         mpl.rcParams.update({**_STYLE, "svg.hashsalt": name})
-        figure = Figure(figsize=(WIDTH_IN, height_in), dpi=72, layout="constrained")
+        figure = Figure(figsize=(WIDTH_IN, height_in + 0.26 * keys), dpi=72, layout="constrained")
         axes = figure.add_subplot()
         axes.grid(visible=True, linewidth=0.8)
         axes.set_axisbelow(True)
         draw(axes)
+        if keys:
+            figure.legend(loc="outside upper left", frameon=False, handlelength=3)
         target = io.StringIO()
         figure.savefig(target, format="svg", metadata={"Date": None})
     return _inlined(target.getvalue())

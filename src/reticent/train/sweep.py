@@ -1,0 +1,216 @@
+"""A sweep's folder → one table: what was varied, and mean and spread over seeds of what came out."""
+
+import csv
+import io
+import json
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reticent.errors import FormatError
+from reticent.train.folder import RunFolder
+from reticent.train.tracking import flat
+
+FAILED = "failed.json"
+METRICS = {"top1": "top-1", "perplexity": "perplexity", "cell_top1": "cell top-1", "epsilon": "ε"}
+_NO_SETTING = ("seed", "data.sha256", "engine.workers", "engine.cache_mb", "tracking.name", "tracking.folder")
+_UNFINISHED = "it was stopped before its end; the same command goes on with it"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Over seeds. sd: of a sample, None where there is one run only."""
+
+    mean: float
+    sd: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Figure":
+        return cls(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Runs that differ in nothing but their seed. values: of the sweep's settings. baseline: top-1 of the sweep's strongest."""
+
+    values: tuple[Any, ...]
+    seeds: tuple[int, ...]
+    figures: Mapping[str, Figure]
+    baseline: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A job without results, and the sentence that says why."""
+
+    job: str
+    words: str
+    sentence: str
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """settings: the names that differ between runs. common: those that don't. baseline: whose top-1 is highest on average."""
+
+    settings: tuple[str, ...]
+    rows: tuple[Row, ...]
+    failures: tuple[Failure, ...]
+    common: Mapping[str, Any]
+    baseline: str
+    simulated: bool
+
+
+def read_sweep(root: Path, *, words: Sequence[str] = ()) -> Sweep:
+    """Every job whose folder lies in `root`, whichever command began it. Raises: FormatError for files of a job that are none.
+
+    words: of the command line; those that stood in it as they are say nothing about a single job.
+    """
+    folders = sorted({path.parent for name in ("config.yaml", FAILED) for path in root.rglob(name)}, key=_by_number)
+    done = [folder for folder in folders if (folder / "results.json").is_file() and not (folder / FAILED).is_file()]
+    runs = [(flat(RunFolder(folder).settings()), _results(folder)) for folder in done]
+    names = [name for name in dict.fromkeys(n for one, _ in runs for n in one) if name not in _NO_SETTING]
+    swept = tuple(name for name in names if len({repr(one.get(name)) for one, _ in runs}) > 1)
+    failures = tuple(one for folder in folders if (one := _failure(folder, root, words)) is not None)
+    baseline = _strongest([results for _, results in runs])
+    return Sweep(
+        settings=swept,
+        rows=_rows(runs, swept, baseline),
+        failures=failures,
+        common={name: runs[0][0].get(name) for name in names if name not in swept} if runs else {},
+        baseline=baseline,
+        simulated=all(results["engine"] != "superlink" for _, results in runs),
+    )
+
+
+def keep_failure(folder: Path, words: Sequence[str], sentence: str, *, exit_code: int) -> None:
+    """Leave in a job's folder why it has no results."""
+    folder.mkdir(parents=True, exist_ok=True)
+    value = {"words": " ".join(words), "sentence": sentence, "exit_code": exit_code}
+    RunFolder(folder).write(FAILED, value)
+
+
+def forget_failure(folder: Path) -> None:
+    """Before a job is tried again."""
+    (folder / FAILED).unlink(missing_ok=True)
+
+
+def table(sweep: Sweep) -> str:
+    """For a terminal: a line for each of the settings, and one for each job that failed."""
+    cells = [[*sweep.settings, "seeds", *METRICS.values()]]
+    cells += [
+        [*map(shown, row.values), f"{len(row.seeds)}", *(spread(name, row.figures[name]) for name in METRICS)]
+        for row in sweep.rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
+    if not sweep.rows:
+        lines = []
+    lines += [f"failed      job {one.job} ({one.words}): {one.sentence}" for one in sweep.failures]
+    return "\n".join(lines)
+
+
+def csv_text(sweep: Sweep) -> str:
+    """The same table for programs, with the baseline beside it; a failed job has its words and its sentence."""
+    target = io.StringIO()
+    writer = csv.writer(target, lineterminator="\n")
+    figures = [f"{name}_{part}" for name in METRICS for part in ("mean", "sd")]
+    writer.writerow([*sweep.settings, "runs", "seeds", *figures, "baseline", "baseline_top1", "failed"])
+    for row in sweep.rows:
+        values = [value for name in METRICS for value in (row.figures[name].mean, row.figures[name].sd)]
+        seeds = " ".join(map(str, row.seeds))
+        writer.writerow([*row.values, len(row.seeds), seeds, *values, sweep.baseline, row.baseline, ""])
+    for one in sweep.failures:
+        words = dict(word.lstrip("+").partition("=")[::2] for word in one.words.split())
+        known = [words.get(name, "") for name in sweep.settings]
+        writer.writerow([*known, 0, words.get("seed", ""), *[""] * (len(figures) + 2), one.sentence])
+    return target.getvalue()
+
+
+def shown(value: Any) -> str:
+    """A setting's value in a table."""
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def spread(name: str, figure: Figure) -> str:
+    """Mean, and standard deviation over seeds where there are several that differ."""
+    digits = 2 if name == "epsilon" else 3
+    mean = f"{figure.mean:.{digits}f}"
+    return (
+        mean if figure.sd is None or (name == "epsilon" and figure.sd < 0.005) else f"{mean} ± {figure.sd:.{digits}f}"
+    )
+
+
+def _rows(
+    runs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], swept: Sequence[str], baseline: str
+) -> tuple[Row, ...]:
+    groups: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
+    for settings, results in runs:
+        groups.setdefault(repr([settings.get(name) for name in swept]), []).append((settings, results))
+    rows = [
+        Row(
+            values=tuple(group[0][0].get(name) for name in swept),
+            seeds=tuple(sorted(results["seed"] for _, results in group)),
+            figures={name: Figure.of([_figure(results, name) for _, results in group]) for name in METRICS},
+            baseline=statistics.fmean(results["baselines"][baseline]["top1"] for _, results in group),
+        )
+        for group in groups.values()
+    ]
+    return tuple(sorted(rows, key=lambda row: [_order(value) for value in row.values]))
+
+
+def _results(folder: Path) -> dict[str, Any]:
+    with _reading(folder / "results.json"):
+        results: dict[str, Any] = json.loads((folder / "results.json").read_bytes())
+        float(results["seed"]), str(results["engine"])
+        for number in (
+            *(_figure(results, name) for name in METRICS),
+            *(one["top1"] for one in results["baselines"].values()),
+        ):
+            float(number)
+        return results
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise FormatError(f"{path} is not what a job of a sweep leaves; no table was written, the runs stay") from None
+
+
+def _figure(results: Mapping[str, Any], name: str) -> float:
+    value: float = results["epsilon"]["employee"]["server"]["zero_out"] if name == "epsilon" else results[name]
+    return value
+
+
+def _strongest(results: Sequence[Mapping[str, Any]]) -> str:
+    names = results[0]["baselines"] if results else ()
+    return max(names, key=lambda name: sum(one["baselines"][name]["top1"] for one in results), default="")
+
+
+def _failure(folder: Path, root: Path, known: Sequence[str]) -> Failure | None:
+    job = str(folder.relative_to(root))
+    if (folder / FAILED).is_file():
+        with _reading(folder / FAILED):
+            kept = json.loads((folder / FAILED).read_bytes())
+            told = [word for word in kept["words"].split() if word not in known]
+            words = " ".join(told) or kept["words"]
+            return Failure(job=job, words=words, sentence=kept["sentence"], exit_code=kept["exit_code"])
+    if (folder / "results.json").is_file():
+        return None
+    settings = flat(RunFolder(folder).settings())
+    return Failure(job=job, words=f"seed={settings['seed']}", sentence=_UNFINISHED, exit_code=1)
+
+
+def _by_number(folder: Path) -> tuple[int, str]:
+    return (int(folder.name) if folder.name.isdecimal() else -1, str(folder))
+
+
+def _order(value: Any) -> tuple[int, float, str]:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return (1, float(value), "")
+    return (0 if value is None else 2, 0.0, str(value))

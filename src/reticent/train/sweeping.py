@@ -1,0 +1,124 @@
+"""What Hydra tells about a sweep as it begins: where it lies, and what its runs together cost people who are not public."""
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from reticent.errors import ReticentError
+from reticent.privacy.grid import release_epsilon, release_mu
+from reticent.recordings import source
+
+_ABOUT_PEOPLE = ("data", "privacy", "engine", "experiment")
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A sweep of this process: its folder, and its words as they were typed."""
+
+    root: Path
+    words: tuple[str, ...]
+
+
+begun: list[Begun] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one run asks of whom. epsilon: None where its noise was given instead. people: None where they are public or made up."""
+
+    people: str | None
+    epsilon: float | None
+    delta: float
+
+
+class SweepBegins(Callback):
+    """conf/train.yaml names it."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        words = tuple(config.hydra.overrides.task)
+        begun.append(Begun(Path(str(config.hydra.sweep.dir)), words))
+        sweeper = config.hydra.sweeper
+        try:
+            varied = [f"{name}={value}" for name, value in (sweeper.get("params") or {}).items()]
+            said = cost(jobs([*varied, *words], trials=sweeper.get("n_trials")), charge=_charge)
+        except Exception:  # whatever can't be composed here, Hydra refuses in a moment, in its own words
+            return
+        if said is not None:
+            print(f"note        {said}", file=sys.stderr, flush=True)
+
+
+def jobs(words: Sequence[str], *, trials: int | None = None) -> list[tuple[str, ...]]:
+    """The words of each job. trials: of a sweeper that chooses for itself: so many jobs with the words that it can't choose."""
+    overrides = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(
+        list(words)
+    )
+    if trials is not None:
+        fixed = tuple(str(one.input_line) for one in overrides if not one.is_sweep_override())
+        return [fixed] * trials
+    return [tuple(job) for job in BasicSweeper.split_arguments(overrides, None)[0]]
+
+
+def cost(jobs: Sequence[Sequence[str]], *, charge: Callable[[tuple[str, ...]], Charge]) -> str | None:
+    """What the runs together cost people who are not public, as one sentence; None where nobody is asked twice.
+
+    Gaussian releases compose exactly: their squared strengths add up (docs/adr/0002-discrete-gaussian-slack.md has the slack).
+    """
+    asked = Counter(charge(tuple(word for word in job if _about_people(word))) for job in jobs)
+    whom = Counter[str]()
+    for one, number in asked.items():
+        if one.people is not None:
+            whom[one.people] += number
+    if not whom or max(whom.values()) < 2:
+        return None
+    people, runs = whom.most_common(1)[0]
+    theirs = {one: number for one, number in asked.items() if one.people == people}
+    strength, delta = 0.0, max(one.delta for one in theirs)
+    for one, number in theirs.items():
+        if one.epsilon is None:
+            strength = math.nan
+        else:
+            strength += number * release_mu(epsilon=one.epsilon, delta=one.delta) ** 2
+    together = "an epsilon that adds up"
+    if not math.isnan(strength):
+        total = release_epsilon(math.sqrt(strength), delta=delta)
+        most = max(one.epsilon or 0.0 for one in theirs)
+        together = f"at most epsilon {most:g} each and {math.ceil(100 * total) / 100:.2f} together (one person, delta {delta:g})"
+    return (
+        f"{runs:,} runs on {people}, who are not public, cost them {together}, and the choice between runs is not private "
+        "by itself; tune on data=office or data=drawn, and run once on people"
+    )
+
+
+def _about_people(word: str) -> bool:
+    return word.lstrip("+").partition("=")[0].partition(".")[0] in _ABOUT_PEOPLE
+
+
+@lru_cache(maxsize=4096)
+def _charge(words: tuple[str, ...]) -> Charge:
+    loader = GlobalHydra.instance().config_loader()
+    config = loader.load_configuration("train", list(words), run_mode=RunMode.RUN)
+    people = None
+    if config.engine.name == "superlink":
+        people = f"the devices of {config.engine.folder}"
+    elif config.data.source == "files" and not _public(Path(config.data.path)):
+        people = f"the people of {config.data.path}"
+    return Charge(people, config.privacy.epsilon, config.privacy.delta)
+
+
+def _public(path: Path) -> bool:
+    try:
+        return bool(source.split(source.of_file(path)).public)
+    except ReticentError:  # each job says what is wrong with it
+        return True

@@ -1,0 +1,50 @@
+"""Where on the screen a model is right, and of whom that is said."""
+
+import numpy as np
+import pytest
+
+from reticent.model.network import initial
+from reticent.recordings import source
+from reticent.train import scoring
+from reticent.train.scoring import Scoring
+
+WEIGHTS = initial("history", "heads")
+
+
+@pytest.fixture
+def scores(few):
+    return Scoring("drawn", model="history", trainable="heads")
+
+
+def places(few):
+    return [source.pool("drawn", person).next_cell for person in few.test]
+
+
+def test_the_cells_of_public_people_add_up_to_the_whole(few, scores):
+    results = scores.results(WEIGHTS)
+    shown = np.array(results["screen"], dtype=float)
+    counts = np.bincount(np.concatenate(places(few)), minlength=192).reshape(12, 16)
+    assert shown.shape == (12, 16)
+    assert (np.isnan(shown) == (counts == 0)).all()
+    assert np.nansum(shown * counts) / counts.sum() == pytest.approx(results["cell_top1"], abs=1e-3)
+
+
+@pytest.mark.parametrize("least", [2, 3])
+def test_of_people_who_are_not_public_only_cells_of_enough_of_them_are_shown(few, scores, least, monkeypatch):
+    closed = source.Split(public=(), client=few.client[:2], test=few.test)
+    monkeypatch.setattr(source, "split", lambda name: closed)
+    monkeypatch.setattr(scoring, "LEAST_PEOPLE", least)
+    shown = {
+        16 * y + x
+        for y, row in enumerate(scores.results(WEIGHTS)["screen"])
+        for x, value in enumerate(row)
+        if value is not None
+    }
+    everybody = set.intersection(*(set(cells.tolist()) for cells in places(few)))
+    assert len(few.test) == 2
+    assert shown == (everybody if least == 2 else set())
+    assert everybody
+
+
+def test_twenty_people_are_the_fewest():
+    assert scoring.LEAST_PEOPLE == 20

@@ -1,0 +1,108 @@
+"""A sweep ends with one table and one plot over whatever lies in its folder, and what failed stands in them."""
+
+import csv
+import io
+import statistics
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from reticent.errors import FormatError
+from reticent.train.sweep import keep_failure, read_sweep, table
+from reticent.train.sweep_page import write_sweep
+from tests.audit.report.test_browser import CONTRAST
+from tests.audit.report.window import CHROMIUM, DRIVER, browser
+from tests.train.sweeps import job, sweep_over_epsilon
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = sweep_over_epsilon(tmp_path_factory.mktemp("sweep"))
+    assert write_sweep(root, read_sweep(root)) == ("sweep.csv", "sweep.html", "sweep.svg")
+    return root
+
+
+def test_seeds_are_merged_into_mean_and_standard_deviation(tmp_path):
+    for number, top1 in enumerate((0.5, 0.6, 0.64)):
+        job(tmp_path / str(number), top1=top1, seed=number)
+    sweep = read_sweep(tmp_path)
+    (row,) = sweep.rows
+    assert sweep.settings == ()
+    assert row.seeds == (0, 1, 2)
+    assert row.figures["top1"].mean == pytest.approx(0.58)
+    assert row.figures["top1"].sd == pytest.approx(statistics.stdev((0.5, 0.6, 0.64)))
+    assert (sweep.baseline, row.baseline) == ("markov3", 0.5)
+
+
+def test_one_seed_has_no_spread(tmp_path):
+    job(tmp_path / "0", top1=0.5)
+    assert read_sweep(tmp_path).rows[0].figures["top1"].sd is None
+    assert "±" not in table(read_sweep(tmp_path))
+
+
+def test_what_only_the_machine_needs_is_no_setting_of_the_sweep(tmp_path):
+    for number in range(2):
+        job(tmp_path / str(number), top1=0.5, seed=number, engine__workers=number + 1)
+    assert read_sweep(tmp_path).settings == ()
+
+
+def test_the_csv_has_a_line_for_each_setting_and_each_failure(folder):
+    lines = list(csv.DictReader(io.StringIO((folder / "sweep.csv").read_text())))
+    assert [line["privacy.epsilon"] for line in lines] == ["1.0", "2.0", "4.0", "8.0"] * 2 + ["-1"]
+    assert {line["seeds"] for line in lines[:-1]} == {"0 1 2"}
+    assert float(lines[0]["top1_sd"]) > 0
+    assert "must be 1e-06 at least" in lines[-1]["failed"]
+    assert not lines[-1]["top1_mean"]
+
+
+def test_a_failed_and_a_stopped_job_are_listed(tmp_path):
+    job(tmp_path / "0", top1=0.5)
+    job(tmp_path / "1", top1=0.5, seed=1)
+    (tmp_path / "1" / "results.json").unlink()
+    keep_failure(tmp_path / "2", ["seed=2", "data=drawn"], "round 3 was aborted", exit_code=1)
+    shown = table(read_sweep(tmp_path, words=["data=drawn", "seed=0,1,2"]))
+    assert "failed      job 1 (seed=1): it was stopped before its end" in shown
+    assert "failed      job 2 (seed=2): round 3 was aborted" in shown
+
+
+@pytest.mark.parametrize("wrong", ["", "[]", "{}", '{"seed": 0, "engine": "x", "baselines": 3}', "\xff"])
+@pytest.mark.parametrize("name", ["results.json", "failed.json"])
+def test_a_file_that_is_none_is_one_sentence(name, wrong, tmp_path):
+    job(tmp_path / "0", top1=0.5)
+    (tmp_path / "0" / name).write_bytes(wrong.encode("latin-1"))
+    with pytest.raises(FormatError, match=f"{name} is not what a job of a sweep leaves"):
+        read_sweep(tmp_path)
+
+
+def test_without_any_result_there_is_a_list_and_no_plot(tmp_path):
+    keep_failure(tmp_path / "0", ["data=drawn"], "memory was <short>", exit_code=1)
+    assert write_sweep(tmp_path, read_sweep(tmp_path)) == ("sweep.csv", "sweep.html")
+    assert "memory was &lt;short&gt;" in (tmp_path / "sweep.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"),
+    [
+        ([{"model": {"name": name}} for name in ("history", "office-10k")], ("history", "office-10k")),
+        ([{"privacy__clip_norm": 0.1 * n, "learn__clip_norm": 1.0 + n} for n in range(1, 9)], ("learn.clip_norm",)),
+        ([{"epsilon": one} for one in (1.0, 4.0)], ("ε (employee level, against the server)", "Markov chain")),
+    ],
+)
+def test_the_plot_is_against_epsilon_a_number_or_names(runs, words, tmp_path):
+    for number, changes in enumerate(runs):
+        job(tmp_path / str(number), top1=0.5 + number / 100, **changes)
+    write_sweep(tmp_path, read_sweep(tmp_path))
+    texts = [one.text for one in ET.parse(tmp_path / "sweep.svg").iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
+    assert set(words) <= {text.split(", last")[0] for text in texts if text}
+
+
+@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed")
+def test_the_page_fits_reads_and_asks_for_nothing(folder, tmp_path):
+    with browser(tmp_path / "profile") as window:
+        for width in (1280, 390):
+            for dark in (False, True):
+                window.open(folder / "sweep.html", width=width, dark=dark)
+                assert window.ask("return document.scrollingElement.scrollWidth <= innerWidth")
+                assert window.complaints() == []
+                assert window.ask("return performance.getEntriesByType('resource').length") == 0
+                assert window.ask(CONTRAST) == []

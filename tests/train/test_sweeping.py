@@ -1,0 +1,91 @@
+"""Launchers and sweepers that Hydra's plugins bring, and what a sweep on people says before it begins."""
+
+import json
+import math
+
+import pytest
+import yaml
+
+from reticent.cli import main
+from reticent.privacy.gaussian import gaussian_epsilon, gaussian_mu
+from reticent.recordings import source
+from reticent.train import app
+from reticent.train.sweeping import Charge, cost
+from tests.train.samples import WORDS
+
+
+def charged(*epsilons, people="the people of a.recording"):
+    return cost(
+        [(f"privacy.epsilon={one}", "seed=0") for one in epsilons],
+        charge=lambda words: Charge(people, float(words[0].partition("=")[2]), 1e-5),
+    )
+
+
+def test_runs_on_the_same_people_cost_what_they_compose_to():
+    said = charged(4, 4, 4, 4)
+    exact = gaussian_epsilon(2 * gaussian_mu(epsilon=4, delta=1e-5), delta=1e-5)
+    figure = float(said.partition("each and ")[2].split()[0])
+    assert figure == pytest.approx(exact, abs=0.02)
+    assert figure >= exact
+    assert said.startswith("4 runs on the people of a.recording, who are not public")
+
+
+def test_a_stronger_run_costs_more_than_a_weaker_one():
+    together = [float(charged(*one).partition("each and ")[2].split()[0]) for one in ((1, 1), (1, 8), (8, 8))]
+    assert together == sorted(together)
+    assert 8 < together[1] < 8.2
+
+
+def test_nothing_is_said_of_one_run_or_of_public_people():
+    assert charged(4) is None
+    assert charged(4, 8, people=None) is None
+
+
+def test_where_noise_was_given_no_figure_is_made_up():
+    said = cost([("privacy.epsilon=null",)] * 2, charge=lambda words: Charge("the people of x", None, 1e-5))
+    assert "cost them an epsilon that adds up" in said
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_a_sweep_on_people_says_so_before_it_begins(public, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(source, "split", lambda name: source.Split(public=("a",) * public, client=("b",), test=("c",)))
+    recording = tmp_path / "pilot.recording"
+    words = ["data=files", f"data.path={recording}", "privacy.epsilon=2,4", "seed=0,1", "server.rounds=0"]
+    assert main(["train", "-m", *words, f"hydra.sweep.dir={tmp_path / 'sweep'}"]) == 2  # no rounds: refused at once
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith(f"note        4 runs on the people of {recording}, who are not public") is not public
+    assert len(said) == (1 if public else 2)
+
+
+def test_joblib_runs_a_job_in_another_process_and_hears_what_it_said(tmp_path, capsys):
+    words = [*WORDS, "privacy.epsilon=-1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    assert main(["train", "-m", *words, f"hydra.sweep.dir={tmp_path}"]) == 2
+    kept = json.loads((tmp_path / "0" / "failed.json").read_text())
+    assert kept["words"].endswith("privacy.epsilon=-1")
+    assert "job 0 of the sweep has no results: in this run, privacy.epsilon must be" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore")  # the newest Optuna that Hydra's plugin takes is an old one
+def test_optuna_makes_the_returned_number_small(tmp_path, monkeypatch):
+    asked = []
+
+    def played(settings, root, *, alone):
+        asked.append(settings.privacy.clip_norm)
+        return {"perplexity": 3 + math.log(settings.privacy.clip_norm / 0.2) ** 2}
+
+    monkeypatch.setattr(app, "_run", played)
+    words = [*WORDS, "hydra/sweeper=optuna", "hydra.sweeper.n_trials=12", "hydra.sweeper.n_jobs=1"]
+    words += ["privacy.clip_norm=tag(log,interval(0.05,1))", f"hydra.sweep.dir={tmp_path}"]
+    assert main(["train", "-m", *words]) == 0
+    best = yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())
+    assert len(set(asked)) == 12
+    nearest = min(asked, key=lambda one: abs(math.log(one / 0.2)))
+    assert best["best_params"]["privacy.clip_norm"] == nearest
+
+
+def test_a_launcher_that_is_not_there_is_one_sentence(tmp_path, capsys):
+    words = ["-m", *WORDS, "hydra/launcher=magic", f"hydra.sweep.dir={tmp_path / 'out'}"]
+    assert main(["train", *words]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "pip install 'reticent[sweep]'; nothing was trained" in said
