@@ -1,7 +1,7 @@
 """One round of a simulation: who is asked, which worker answers for whom, and the exact sum of it all."""
 
 import time
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +55,7 @@ class SimulatedRound:
                 total += share.values
                 tally.released += share.released
                 peaks.append(share.peak_rss_mb)
-        except BrokenProcessPool:
+        except BrokenExecutor:
             raise RoundAborted("a worker of the simulation died (was memory short?); nothing was applied") from None
         tally.asked = tally.joined = len(asked)
         tally.bytes_received = VALUE_BYTES * self.plan.parameters * tally.released

@@ -3,8 +3,9 @@
 import resource
 import sys
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from reticent.actions.pool import Pool
 from reticent.client import Task, answer
 from reticent.learn.train import Learner, Prepared
+from reticent.model import catalogue
+from reticent.model.own import Model
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import NoiseSource, SeededNoise
 from reticent.records.plan import LocalTraining, Plan
@@ -109,6 +112,18 @@ class _Cache:
         while self._bytes > self._limit_bytes:
             _, dropped = self._held.popitem(last=False)
             self._bytes -= dropped.nbytes
+
+
+def floats_of(weights: bytes) -> Floats:
+    """Flat weights, shape (P,), from 4 * P bytes, float32 little-endian."""
+    return np.frombuffer(weights, dtype="<f4").astype(np.float32)
+
+
+def make_worker(models: Mapping[str, Model], **arguments: Any) -> Worker:
+    """A worker, wherever it is made, that knows the models which the caller had registered. arguments: of `Worker`."""
+    for name, model in models.items():
+        catalogue.register(name, model)
+    return Worker(**arguments)
 
 
 def _mixed(seed: int, number: int, person: int) -> int:

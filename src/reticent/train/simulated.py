@@ -10,13 +10,13 @@ from reticent.aggregate.rounds import Course, run_course
 from reticent.model import catalogue
 from reticent.model.checkpoint_file import SavedWeights, write_weights
 from reticent.model.network import initial
-from reticent.model.own import Model
 from reticent.model.tensors import Floats
 from reticent.records.canonical import digest
-from reticent.sim.grid import InProcessGrid
+from reticent.sim.grid import WorkerGrid
 from reticent.sim.population import Population
 from reticent.sim.rounds import SimulatedRound
-from reticent.sim.worker import Worker
+from reticent.sim.worker import make_worker
+from reticent.sim.workers import local_workers
 from reticent.train.folder import RunFolder
 from reticent.train.planning import Planned
 from reticent.train.scoring import Scoring
@@ -42,8 +42,8 @@ def simulate(
     plan = made.plan
     plan_id = digest(plan.to_bytes())
     workers = min(engine.workers or len(os.sched_getaffinity(0)), made.cohort)
-    make_worker = partial(
-        _worker,
+    make = partial(
+        make_worker,
         catalogue.registered(),
         plan=plan,
         plan_id=plan_id,
@@ -61,7 +61,7 @@ def simulate(
     course = Course(
         plan_id=plan_id, terms=plan, run_folder=folder.root, score=scoring, publish=publish, told=told, now=lambda: 0.0
     )
-    with InProcessGrid(make_worker, workers=workers) as grid:
+    with WorkerGrid(local_workers(make, workers=workers)) as grid:
         play = SimulatedRound(
             grid=grid,
             plan=plan,
@@ -72,10 +72,3 @@ def simulate(
         )
         run_course(course, initial(plan.model, plan.trainable), play)
     return play.peak_rss_mb
-
-
-def _worker(models: Mapping[str, Model], **arguments: Any) -> Worker:
-    """In a process of its own it knows what this one registered."""
-    for name, model in models.items():
-        catalogue.register(name, model)
-    return Worker(**arguments)
