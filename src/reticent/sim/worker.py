@@ -12,11 +12,13 @@ import numpy.typing as npt
 
 from reticent.actions.pool import Pool
 from reticent.client import Task, answer
+from reticent.errors import StateError
 from reticent.learn.train import Learner, Prepared
 from reticent.model import catalogue
 from reticent.model.own import Model
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import NoiseSource, SeededNoise
+from reticent.recordings import source
 from reticent.records.plan import LocalTraining, Plan
 from reticent.sim.population import Population
 
@@ -119,11 +121,16 @@ def floats_of(weights: bytes) -> Floats:
     return np.frombuffer(weights, dtype="<f4").astype(np.float32)
 
 
-def make_worker(models: Mapping[str, Model], **arguments: Any) -> Worker:
-    """A worker, wherever it is made, that knows the models which the caller had registered. arguments: of `Worker`."""
+def make_worker(models: Mapping[str, Model], sha256: str | None, *, population: Population, **arguments: Any) -> Worker:
+    """A worker, on whichever machine: it knows the models that the caller had registered, and reads the same recording.
+
+    sha256: of the population's recording, where it is one. arguments: more of `Worker`. Raises: StateError for another recording.
+    """
     for name, model in models.items():
         catalogue.register(name, model)
-    return Worker(**arguments)
+    if source.sha256(population.source) != sha256:
+        raise StateError("a worker's machine holds another recording at data.path; nothing was trained there")
+    return Worker(population=population, **arguments)
 
 
 def _mixed(seed: int, number: int, person: int) -> int:

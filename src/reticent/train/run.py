@@ -15,10 +15,11 @@ from reticent.sim.population import population
 from reticent.sim.worker import peak_rss_mb
 from reticent.train.devices import run_on_devices
 from reticent.train.folder import RunFolder
+from reticent.train.hosts import host_of
 from reticent.train.planning import Planned, planned
 from reticent.train.privacy_file import epsilons, privacy_file
 from reticent.train.scoring import Scoring
-from reticent.train.settings import NOTHING, InProcess, Settings
+from reticent.train.settings import NOTHING, Settings, SuperLink
 from reticent.train.simulated import simulate
 
 VERSION = 1
@@ -40,19 +41,20 @@ def run(
     workers_mb = 0.0
     trained: Sequence[str] = ()
     limits: Mapping[str, float | None]
-    if isinstance(engine, InProcess):
+    if isinstance(engine, SuperLink):
+        made, limits = run_on_devices(settings, engine, folder, told=told, noted=noted)
+        scoring = _scoring(settings)
+    else:
         people = population(settings.data.origin, people=settings.data.people)
         if not len(people):
             raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
         made = planned(settings, people=len(people))
-        folder.begin(settings)
-        scoring = _scoring(settings)
-        workers_mb = simulate(made, people, engine, folder=folder, scoring=scoring, told=told)
+        with host_of(engine, cohort=made.cohort) as host:
+            folder.begin(settings)
+            scoring = _scoring(settings)
+            workers_mb = simulate(made, people, host, folder=folder, scoring=scoring, told=told)
         trained = people.names
         limits = {"employee": settings.privacy.epsilon, "example": settings.privacy.epsilon_example}
-    else:
-        made, limits = run_on_devices(settings, engine, folder, told=told, noted=noted)
-        scoring = _scoring(settings)
     return finish(made, folder, scoring, limits=limits, trained=trained, workers_mb=workers_mb)
 
 
