@@ -11,7 +11,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -252,7 +252,31 @@ def test_more_actors_than_ray_has_cores_is_one_sentence(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("engine", ["ray"])
+def test_flower_would_end_a_ray_that_others_use_and_is_refused(
+    ray: None, few: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *WORDS, "engine=flower", f"hydra.run.dir={tmp_path / 'out'}"]) == 2
+    assert "ray.shutdown() first; nothing was trained" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_flower_s_own_simulation_gives_the_same_bits(
+    ray: None, here: Path, few: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the Ray of the tests above, which it ends: the last that needs it."""
+    monkeypatch.setattr(actors, "in_use", lambda: False)
+    monkeypatch.setattr(actors, "connected", lambda address, cores: nullcontext())
+    folder = tmp_path / "out"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # as in `one_ray`
+        assert main(["train", *WORDS, "engine=flower", "engine.workers=2", f"hydra.run.dir={folder}"]) == 0
+        gc.collect()
+    assert weights_of(folder) == weights_of(here)
+    assert (folder / "model.safetensors").read_bytes() == (here / "model.safetensors").read_bytes()
+    assert json.loads((folder / "privacy.json").read_text())["simulated"]
+
+
+@pytest.mark.parametrize("engine", ["ray", "flower"])
 def test_without_ray_its_engines_are_refused_before_any_work(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -167,7 +167,7 @@ class Replay:
         paths = sorted(self._replies.glob(f"{number}-*.reply"))
         payloads = [decode_reply(paths[one].read_bytes(), limit_bytes=LARGEST, device_key=None)[1] for one in people]
         values = np.sum([np.frombuffer(one, dtype="<i4").astype(np.int64) for one in payloads], axis=0)
-        return PartialSum(values=values, released=len(payloads), peak_rss_mb=0.0)
+        return PartialSum(values=values, released=len(payloads), peak_rss_mb=0.0, process="replay")
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -37,6 +37,12 @@ def check_installed(engine: str) -> None:
         raise StateError(f"engine={engine} needs the package ray: pip install 'reticent[ray]'; {_NOTHING}")
 
 
+def in_use() -> bool:
+    """Is this process connected to Ray?"""
+    ray = sys.modules.get("ray")
+    return ray is not None and ray.is_initialized()
+
+
 @contextmanager
 def connected(address: str | None, *, cores: int) -> Iterator[int]:
     """Ray, for as long as the `with` lasts; gives the number of its cores.
@@ -45,21 +51,20 @@ def connected(address: str | None, *, cores: int) -> Iterator[int]:
     and without a dashboard. Where this process is connected already, that Ray is used and left as it is.
     Raises: StateError, if there is no Ray at the address.
     """
-    before = sys.modules.get("ray")
-    if before is not None and before.is_initialized():
+    if in_use():
         if address is not None:
             raise StateError(f"this process is connected to Ray already; engine.address must be null; {_NOTHING}")
         yield _cores()
         return
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reticent-", ignore_cleanup_errors=True))
-        unwind_on_sigterm = stack.enter_context(_sigterm_unwinds())
+        stop_on_sigterm = stack.enter_context(_sigterm_stops())
         stack.callback(_shutdown)
         if address is None:
             _start(cores=cores, folder=folder)
         else:
             _connect(address)
-        unwind_on_sigterm()
+        stop_on_sigterm()
         yield _cores()
 
 
@@ -94,18 +99,15 @@ def _connect(address: str) -> None:
 
 
 @contextmanager
-def _sigterm_unwinds() -> Iterator[Callable[[], None]]:
-    """Gives what is called once Ray is there: SIGTERM then leaves every `with`. Ray's own handler prints a stack, and exits
-    as if all were well."""
+def _sigterm_stops() -> Iterator[Callable[[], None]]:
+    """Gives what is called once Ray is there: SIGTERM is then like Ctrl-C, and Ray ends with the run. Its own handler prints a
+    stack, and exits as if all were well."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
 
-    def leave(*_: object) -> None:
-        sys.exit(128 + signal.SIGTERM)
-
     def take_over() -> None:
-        signal.signal(signal.SIGTERM, leave)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     before = signal.getsignal(signal.SIGTERM)
     try:

@@ -99,6 +99,7 @@ def encode_share(share: PartialSum) -> RecordDict:
                     "values": share.values.astype("<i8").tobytes(),
                     "released": share.released,
                     "peak_rss_mb": share.peak_rss_mb,
+                    "process": share.process,
                 }
             )
         }
@@ -112,4 +113,5 @@ def decode_share(content: RecordDict) -> PartialSum:
         values=np.frombuffer(given["values"], dtype="<i8").astype(np.int64),
         released=int(given["released"]),
         peak_rss_mb=float(given["peak_rss_mb"]),
+        process=str(given["process"]),
     )

@@ -1,5 +1,7 @@
 """One worker: some people's answers to one round, one after another, as a partial sum."""
 
+import os
+import platform
 import resource
 import sys
 from collections import OrderedDict
@@ -27,11 +29,13 @@ Longs = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PartialSum:
-    """values: shape (P,), int64, grid units: the exact sum of `released` releases. peak_rss_mb: of the worker's process."""
+    """values: shape (P,), int64, grid units: the exact sum of `released` releases. peak_rss_mb: of the worker's process,
+    which no other worker's `process` names."""
 
     values: Longs
     released: int
     peak_rss_mb: float
+    process: str
 
     def __repr__(self) -> str:
         return f"<PartialSum of {self.released} releases>"
@@ -59,7 +63,7 @@ class Worker:
             noise = SeededNoise(_mixed(self._seed, number, person))
             held = self._held(person)
             total += answer(task, weights, held.examples, noise, learn=held.update).values
-        return PartialSum(values=total, released=len(people), peak_rss_mb=peak_rss_mb())
+        return PartialSum(values=total, released=len(people), peak_rss_mb=peak_rss_mb(), process=_process())
 
     def _held(self, person: int) -> "_Person":
         held = self._cache.get(person)
@@ -137,6 +141,10 @@ def _mixed(seed: int, number: int, person: int) -> int:
     """A seed of its own for every (seed, round, person)."""
     words = np.random.SeedSequence([seed, number, person]).generate_state(4, np.uint32)
     return int.from_bytes(words.tobytes(), sys.byteorder)
+
+
+def _process() -> str:
+    return f"{platform.node()}/{os.getpid()}"
 
 
 def peak_rss_mb() -> float:

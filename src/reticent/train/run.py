@@ -49,7 +49,7 @@ def run(
         if not len(people):
             raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
         made = planned(settings, people=len(people))
-        with host_of(engine, cohort=made.cohort) as host:
+        with host_of(engine, made) as host:
             folder.begin(settings)
             scoring = _scoring(settings)
             workers_mb = simulate(made, people, host, folder=folder, scoring=scoring, told=told)

@@ -118,6 +118,16 @@ class Ray(Record):
     cache_mb: Count
 
 
+class Flower(Record):
+    """workers: of Flower's actors on this machine; None takes one a core. cache_mb: for what they keep of people, all together."""
+
+    TITLE: ClassVar[str] = "engine setting"
+
+    name: Literal["flower"]
+    workers: Annotated[int, Field(ge=1, le=1_024)] | None
+    cache_mb: Count
+
+
 class SuperLink(Record):
     """folder: of a server that is being served, with devices enrolled."""
 
@@ -127,7 +137,7 @@ class SuperLink(Record):
     folder: str
 
 
-Simulation = InProcess | Ray
+Simulation = InProcess | Ray | Flower
 """The engines whose people are simulated."""
 
 

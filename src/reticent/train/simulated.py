@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from flwr.serverapp import Grid
-
 from reticent.aggregate.optimiser import ServerMomentum
 from reticent.aggregate.rounds import Course, run_course
 from reticent.model import catalogue
@@ -14,7 +12,7 @@ from reticent.model.network import initial
 from reticent.model.tensors import Floats
 from reticent.records.canonical import digest
 from reticent.sim.population import Population
-from reticent.sim.rounds import SimulatedRound
+from reticent.sim.rounds import Nodes, SimulatedRound
 from reticent.sim.worker import make_worker
 from reticent.train.folder import RunFolder
 from reticent.train.hosts import Host
@@ -60,7 +58,7 @@ def simulate(
     )
     peaks_mb = []
 
-    def rounds(grid: Grid) -> None:
+    def rounds(grid: Nodes) -> None:
         play = SimulatedRound(
             grid=grid,
             plan=plan,
