@@ -1,24 +1,49 @@
-"""One client in every engine: a device's path and a simulation's worker make the same update of the same inputs."""
+"""One client in every engine: a device's path and a simulation's worker make the same update of the same inputs, and
+workers anywhere the same sum.
 
-from collections.abc import Callable
+The tests of Ray share one, so they stand in one file: --dist loadfile gives it to one process.
+"""
+
+import gc
+import json
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, nullcontext, suppress
+from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
+import tests.aggregate.conftest  # noqa: F401  # see there
 from reticent import client
 from reticent.actions.pool import Pool
+from reticent.cli import main
 from reticent.egress import Update
 from reticent.learn.memory import Memory
+from reticent.model import catalogue
+from reticent.model.bringing import write_model
 from reticent.model.network import initial
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import SeededNoise, SystemNoise
 from reticent.records.canonical import digest
 from reticent.records.plan import Plan
-from reticent.sim.worker import Worker, _mixed
-from tests.sim.world import PEOPLE
+from reticent.sim import actors, worker
+from reticent.sim.rounds import SimulatedRound
+from reticent.sim.worker import PartialSum, Worker, _mixed
+from reticent.sim.workers import local_workers
+from tests.api.trunks import Sound
+from tests.model.random_pools import random_pool
+from tests.sim.world import PEOPLE, a_plan, make_worker
 from tests.test_client import Device
+from tests.train.conftest import few
 from tests.world import MODEL, NOW, join_request, plan, train_request, training
 
 SEED, ROUND, PERSON = 7, 0, 1
@@ -68,13 +93,194 @@ def test_a_device_and_a_worker_make_the_same_update_to_the_bit(steps: int, updat
 
     device()
     device()  # once more, from what it remembers
-    worker = Worker(plan=asked, plan_id=digest(asked.to_bytes()), population=PEOPLE, seed=SEED, cache_bytes=1 << 30)
-    worker.answer(ROUND, [PERSON], weights)
-    worker.answer(ROUND, [PERSON], weights)
+    one = Worker(plan=asked, plan_id=digest(asked.to_bytes()), population=PEOPLE, seed=SEED, cache_bytes=1 << 30)
+    one.answer(ROUND, [PERSON], weights)
+    one.answer(ROUND, [PERSON], weights)
     first, *others = [update.delta for update in updates]
     assert len(others) == 3
     assert np.linalg.norm(first) > 0
     for other in others:
         np.testing.assert_array_equal(first, other)
-    worker.answer(ROUND, [PERSON + 1], weights)  # another person's is another
+    one.answer(ROUND, [PERSON + 1], weights)  # another person's is another
     assert not np.array_equal(updates[-1].delta, first)
+
+
+WORDS = ("data=drawn", "data.people=4", "model=history", "server.rounds=2", "server.cohort=3", "seed=5")
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the run that every engine is compared with."""
+    folder = tmp_path_factory.mktemp("inprocess") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        few.__wrapped__(patch)  # type: ignore[attr-defined]
+        assert main(["train", *WORDS, "engine.workers=1", f"hydra.run.dir={folder}"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one_ray() -> Iterator[ExitStack]:
+    """What ends this module's Ray, and leaves no process of it."""
+    before = set(psutil.Process().children())
+    with warnings.catch_warnings(), ExitStack() as stack:
+        yield stack
+        started = set(psutil.Process().children(recursive=True)) - before
+        warnings.simplefilter("ignore", ResourceWarning)  # Ray forgets the processes that it ended
+        stack.close()
+        gc.collect()
+    assert not psutil.wait_procs(started, timeout=30)[1]
+
+
+@pytest.fixture
+def ray(one_ray: ExitStack) -> None:
+    """Ray on this machine, one for all tests here: it takes ten seconds to start."""
+    if find_spec("ray") is None:
+        pytest.skip("engine=ray and engine=flower need the package ray")
+    if "ray" not in sys.modules or not sys.modules["ray"].is_initialized():
+        assert one_ray.enter_context(actors.connected(None, cores=2)) == 2
+
+
+def weights_of(folder: Path) -> list[str]:
+    """The hash of the weights after each applied round."""
+    lines = [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
+    return [line["new_weights_hash"] for line in lines if line["status"] in ("start", "applied")]
+
+
+def test_a_stopped_run_goes_on_over_ray_to_the_same_bits(
+    ray: None, here: Path, few: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, play = tmp_path / "out", SimulatedRound.__call__
+
+    def until_the_second(self: SimulatedRound, number: int, *rest: Any) -> Any:
+        if number == 1:
+            raise KeyboardInterrupt
+        return play(self, number, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SimulatedRound, "__call__", until_the_second)
+        patch.setattr(
+            actors, "Actors", lambda make, workers: local_workers(make, workers=1)
+        )  # a start less to wait for
+        assert main(["train", *WORDS, "engine=ray", "engine.workers=2", f"hydra.run.dir={folder}"]) == 130
+    assert len(weights_of(folder)) == 2
+    assert main(["train", f"resume={folder}"]) == 0
+    assert weights_of(folder) == weights_of(here)
+    assert (folder / "model.safetensors").read_bytes() == (here / "model.safetensors").read_bytes()
+    assert json.loads((folder / "privacy.json").read_text())["simulated"]
+    assert sys.modules["ray"].is_initialized()  # it was there before
+
+
+class Mortal:
+    """A worker that dies in the middle of its first slice, once in the lifetime of `mark`."""
+
+    def __init__(self, mark: Path, made: Callable[[], Worker]) -> None:
+        self._mark = mark
+        self._worker = made()
+
+    def answer(self, number: int, people: Sequence[int], weights: Floats) -> PartialSum:
+        whole = self._worker.answer(number, people, weights)
+        if not self._mark.exists():
+            self._mark.write_text(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lost:
+    """Two actors with an own model, one of which was killed in the middle of a round.
+
+    sums: what they answered. expected: what a worker here does. before, after: their process ids. raised: for a person who
+    isn't there.
+    """
+
+    sums: list[Any]
+    expected: list[Any]
+    killed: int
+    before: list[int]
+    after: list[int]
+    raised: BaseException | None
+
+
+@pytest.fixture
+def lost(ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lost:
+    monkeypatch.setattr(catalogue, "_registered", {})
+    catalogue.register("mine", write_model(Sound(), tmp_path / "mine.safetensors", random_pool(160)))
+    asked = a_plan(model="mine", parameters=catalogue.parameters("mine", "heads"))
+    made = partial(worker.make_worker, catalogue.registered(), None, **make_worker(asked).keywords)
+    weights, slices = initial("mine", "heads"), ([0, 2], [1, 3])
+    mark = tmp_path / "mark"
+    with actors.Actors(partial(Mortal, mark, made), workers=2) as workers:  # type: ignore[arg-type]  # a worker by form
+        before = workers.processes()
+        answers = [workers.ask(place, ROUND, slices[place], weights.tobytes()) for place in range(2)]
+        sums = [one.result(timeout=120).values for one in answers]
+        raised = workers.ask(0, ROUND, [len(PEOPLE)], weights.tobytes()).exception(timeout=120)
+        after = workers.processes()
+    monkeypatch.setattr(catalogue, "_registered", {})
+    expected = [made().answer(ROUND, some, weights).values for some in slices]
+    return Lost(sums=sums, expected=expected, killed=int(mark.read_text()), before=before, after=after, raised=raised)
+
+
+def test_a_lost_actor_is_started_again_and_its_slice_of_an_own_model_gives_the_same_sum(lost: Lost) -> None:
+    assert lost.killed in lost.before
+    assert lost.killed not in lost.after
+    assert len(set(lost.before)) == len(set(lost.after)) == 2
+    np.testing.assert_array_equal(lost.sums, lost.expected)
+    assert type(lost.raised) is IndexError  # as a worker here would raise it
+    left = [psutil.Process(one) for one in lost.after if psutil.pid_exists(one)]
+    assert not psutil.wait_procs(left, timeout=30)[1]
+
+
+def listening(process: psutil.Process) -> set[Any]:
+    with suppress(psutil.NoSuchProcess):
+        return {one.laddr for one in process.net_connections(kind="inet") if one.status == psutil.CONN_LISTEN}
+    return set()
+
+
+def test_what_ray_starts_here_listens_on_loopback_alone_and_has_no_dashboard(ray: None) -> None:
+    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    addresses = set().union(*map(listening, family))
+    assert len(addresses) >= 2
+    assert {one.ip.removeprefix("::ffff:") for one in addresses} <= {"127.0.0.1", "::1"}
+    assert 8265 not in {one.port for one in addresses}
+
+
+def test_more_actors_than_ray_has_cores_is_one_sentence(
+    ray: None, few: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *WORDS, "engine=ray", "engine.workers=3", f"hydra.run.dir={tmp_path / 'out'}"]) == 2
+    assert "Ray has 2 cores; nothing was trained" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_flower_would_end_a_ray_that_others_use_and_is_refused(
+    ray: None, few: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *WORDS, "engine=flower", f"hydra.run.dir={tmp_path / 'out'}"]) == 2
+    assert "ray.shutdown() first; nothing was trained" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_flower_s_own_simulation_gives_the_same_bits(
+    ray: None, here: Path, few: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the Ray of the tests above, which it ends: the last that needs it."""
+    monkeypatch.setattr(actors, "in_use", lambda: False)
+    monkeypatch.setattr(actors, "connected", lambda address, cores: nullcontext())
+    folder = tmp_path / "out"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # as in `one_ray`
+        assert main(["train", *WORDS, "engine=flower", "engine.workers=2", f"hydra.run.dir={folder}"]) == 0
+        gc.collect()
+    assert weights_of(folder) == weights_of(here)
+    assert (folder / "model.safetensors").read_bytes() == (here / "model.safetensors").read_bytes()
+    assert json.loads((folder / "privacy.json").read_text())["simulated"]
+
+
+@pytest.mark.parametrize("engine", ["ray", "flower"])
+def test_without_ray_its_engines_are_refused_before_any_work(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(actors, "find_spec", lambda name: None)
+    assert main(["train", *WORDS, f"engine={engine}", f"hydra.run.dir={tmp_path / 'out'}"]) == 2
+    assert f"engine={engine} needs the package ray: pip install" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

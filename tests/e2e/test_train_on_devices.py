@@ -25,9 +25,10 @@ from reticent.records.ledger import read_ledger
 from reticent.records.messages import decode_reply
 from reticent.records.plan import Plan
 from reticent.records.signed import Signed
-from reticent.sim.grid import InProcessGrid
+from reticent.sim.grid import WorkerGrid
 from reticent.sim.rounds import SimulatedRound
 from reticent.sim.worker import PartialSum
+from reticent.sim.workers import local_workers
 from reticent.train.app import conf_folder
 from reticent.train.run import run
 from reticent.train.settings import Settings
@@ -166,7 +167,7 @@ class Replay:
         paths = sorted(self._replies.glob(f"{number}-*.reply"))
         payloads = [decode_reply(paths[one].read_bytes(), limit_bytes=LARGEST, device_key=None)[1] for one in people]
         values = np.sum([np.frombuffer(one, dtype="<i4").astype(np.int64) for one in payloads], axis=0)
-        return PartialSum(values=values, released=len(payloads), peak_rss_mb=0.0)
+        return PartialSum(values=values, released=len(payloads), peak_rss_mb=0.0, process="replay")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -184,7 +185,7 @@ def test_the_simulation_s_aggregation_of_the_stored_payloads_reaches_the_same_we
         now=lambda: 0.0,
     )
     make = partial(Replay, federation.server / "runs" / plan_id / "replies")
-    with InProcessGrid(make, workers=workers) as grid:  # type: ignore[arg-type]  # a worker by form
+    with WorkerGrid(local_workers(make, workers=workers)) as grid:  # type: ignore[arg-type]  # a worker by form
         play = SimulatedRound(grid=grid, plan=plan, people=3, size=3, seed=0, optimiser=ServerMomentum())
         replayed = run_course(course, initial(plan.model, plan.trainable), play)
     real = read_checkpoint(out / "checkpoint", plan_id=plan_id, parameters=plan.parameters)

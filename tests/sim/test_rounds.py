@@ -17,9 +17,10 @@ from reticent.model.network import initial
 from reticent.privacy.noise import SeededNoise
 from reticent.records.canonical import digest
 from reticent.sim.cohorts import cohort
-from reticent.sim.grid import InProcessGrid, decode_share, encode_slice
+from reticent.sim.grid import WorkerGrid, decode_share, encode_slice
 from reticent.sim.rounds import SimulatedRound
 from reticent.sim.worker import _mixed
+from reticent.sim.workers import Processes, local_workers
 from tests.sim.world import MODEL, PARAMETERS, PEOPLE, a_plan, make_worker
 
 
@@ -33,7 +34,7 @@ def played(grid, plan, *, rounds=2, size=3, seed=7):
 
 def test_the_weights_are_the_sum_of_what_client_answer_gives_each_person():
     plan = a_plan()
-    with InProcessGrid(make_worker(plan), workers=1) as grid:
+    with WorkerGrid(local_workers(make_worker(plan), workers=1)) as grid:
         weights = played(grid, plan, rounds=1)
     start = initial(MODEL, "heads")
     total = np.zeros(PARAMETERS, dtype=np.int64)
@@ -45,12 +46,12 @@ def test_the_weights_are_the_sum_of_what_client_answer_gives_each_person():
 
 def test_two_workers_one_worker_and_an_empty_cache_give_the_same_bits():
     plan = a_plan()
-    with InProcessGrid(make_worker(plan), workers=2) as grid:
+    with WorkerGrid(local_workers(make_worker(plan), workers=2)) as grid:
         several = played(grid, plan)
-    with InProcessGrid(make_worker(plan, cache_bytes=0), workers=1) as grid:
+    with WorkerGrid(local_workers(make_worker(plan, cache_bytes=0), workers=1)) as grid:
         alone = played(grid, plan)
     np.testing.assert_array_equal(several, alone)
-    with InProcessGrid(make_worker(plan, seed=8), workers=1) as grid:
+    with WorkerGrid(local_workers(make_worker(plan, seed=8), workers=1)) as grid:
         assert not np.array_equal(played(grid, plan), alone)
 
 
@@ -88,7 +89,7 @@ def test_a_stopped_simulation_goes_on_to_the_same_weights(tmp_path):
         if line["round"] == 1:
             raise KeyboardInterrupt
 
-    with InProcessGrid(make_worker(plan), workers=1) as grid:
+    with WorkerGrid(local_workers(make_worker(plan), workers=1)) as grid:
         play = SimulatedRound(grid=grid, plan=plan, people=len(PEOPLE), size=3, seed=7, optimiser=ServerMomentum())
         with pytest.raises(KeyboardInterrupt):
             run_course(course(tmp_path / "stopped", stop), initial(MODEL, "heads"), play)
@@ -100,8 +101,8 @@ def test_a_stopped_simulation_goes_on_to_the_same_weights(tmp_path):
 
 def test_a_worker_that_dies_aborts_the_round_and_nothing_is_applied():
     plan = a_plan()
-    with InProcessGrid(make_worker(plan), workers=2) as grid:
-        victim = grid.processes()[0]
+    with WorkerGrid(workers := Processes(make_worker(plan), workers=2)) as grid:
+        victim = workers.processes()[0]
         os.kill(victim, signal.SIGKILL)
         with pytest.raises(RoundAborted, match="nothing was applied"):
             played(grid, plan, rounds=1)
@@ -109,7 +110,7 @@ def test_a_worker_that_dies_aborts_the_round_and_nothing_is_applied():
 
 def test_the_grid_speaks_flower():
     plan = a_plan()
-    with InProcessGrid(make_worker(plan), workers=1) as grid:
+    with WorkerGrid(local_workers(make_worker(plan), workers=1)) as grid:
         (node,) = grid.get_node_ids()
         weights = ConfigRecord({"weights": weights_bytes(initial(MODEL, "heads"))})
         message = Message(encode_slice(0, [1], weights), dst_node_id=node, message_type=TRAIN_MESSAGE, group_id="0")

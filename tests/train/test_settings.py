@@ -21,6 +21,10 @@ NONSENSE = {
     "no people": ({"data__people": 0}, "data.people"),
     "unknown engine": ({"engine": {"name": "magic"}}, "engine"),
     "engine's option misspelt": ({"engine": {"name": "inprocess", "workers": 1, "cache": 5}}, "engine"),
+    "ray over its client's protocol": (
+        {"engine": {"name": "ray", "address": "ray://head:10001", "workers": 1, "cache_mb": 5}},
+        "engine.ray.address",
+    ),
     "superlink with a cohort": (
         {"engine": {"name": "superlink", "folder": "x"}, "data__people": None},
         "asks every enrolled device",

@@ -1,12 +1,13 @@
 """One round of a simulation: who is asked, which worker answers for whom, and the exact sum of it all."""
 
 import time
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from flwr.app import ConfigRecord, Message
-from flwr.serverapp import Grid
 
 from reticent.aggregate.attempt import TRAIN_MESSAGE, Tally
 from reticent.aggregate.optimiser import ServerMomentum, ServerState
@@ -15,6 +16,14 @@ from reticent.records.messages import VALUE_BYTES
 from reticent.records.plan import Plan
 from reticent.sim.cohorts import cohort
 from reticent.sim.grid import decode_share, encode_slice
+
+
+class Nodes(Protocol):
+    """What a round uses of a Flower `Grid`."""
+
+    def get_node_ids(self) -> Iterable[int]: ...
+
+    def send_and_receive(self, messages: Iterable[Message]) -> Iterable[Message]: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,7 +35,7 @@ class SimulatedRound:
     peak_rss_mb: of all workers together, so far.
     """
 
-    grid: Grid
+    grid: Nodes
     plan: Plan
     people: int
     size: int
@@ -41,7 +50,8 @@ class SimulatedRound:
         nodes = list(self.grid.get_node_ids())
         record = ConfigRecord({"weights": weights})
         slices = {node: asked[asked % len(nodes) == place] for place, node in enumerate(nodes)}
-        total, peaks = np.zeros(self.plan.parameters, dtype=np.int64), []
+        total = np.zeros(self.plan.parameters, dtype=np.int64)
+        peaks: dict[str, float] = {}
         messages = [
             Message(
                 encode_slice(number, some, record), dst_node_id=node, message_type=TRAIN_MESSAGE, group_id=str(number)
@@ -54,12 +64,12 @@ class SimulatedRound:
                 share = decode_share(reply.content)
                 total += share.values
                 tally.released += share.released
-                peaks.append(share.peak_rss_mb)
-        except BrokenProcessPool:
+                peaks[share.process] = max(share.peak_rss_mb, peaks.get(share.process, 0.0))
+        except BrokenExecutor:
             raise RoundAborted("a worker of the simulation died (was memory short?); nothing was applied") from None
         tally.asked = tally.joined = len(asked)
         tally.bytes_received = VALUE_BYTES * self.plan.parameters * tally.released
         tally.seconds_train = time.monotonic() - began
-        self.peak_rss_mb = max(self.peak_rss_mb, sum(peaks))
+        self.peak_rss_mb = max(self.peak_rss_mb, sum(peaks.values()))
         mean = total * self.plan.release.grid / tally.released
         return self.optimiser.step(state, mean, step=number, steps=self.plan.rounds)

@@ -1,18 +1,25 @@
 """One worker: some people's answers to one round, one after another, as a partial sum."""
 
+import os
+import platform
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from reticent.actions.pool import Pool
 from reticent.client import Task, answer
+from reticent.errors import StateError
 from reticent.learn.train import Learner, Prepared
+from reticent.model import catalogue
+from reticent.model.own import Model
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import NoiseSource, SeededNoise
+from reticent.recordings import source
 from reticent.records.plan import LocalTraining, Plan
 from reticent.sim.population import Population
 
@@ -21,11 +28,13 @@ Longs = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PartialSum:
-    """values: shape (P,), int64, grid units: the exact sum of `released` releases. peak_rss_mb: of the worker's process."""
+    """values: shape (P,), int64, grid units: the exact sum of `released` releases. peak_rss_mb: of the worker's process,
+    which no other worker's `process` names."""
 
     values: Longs
     released: int
     peak_rss_mb: float
+    process: str
 
     def __repr__(self) -> str:
         return f"<PartialSum of {self.released} releases>"
@@ -53,7 +62,7 @@ class Worker:
             noise = SeededNoise(_mixed(self._seed, number, person))
             held = self._held(person)
             total += answer(task, weights, held.examples, noise, learn=held.update).values
-        return PartialSum(values=total, released=len(people), peak_rss_mb=peak_rss_mb())
+        return PartialSum(values=total, released=len(people), peak_rss_mb=peak_rss_mb(), process=_process())
 
     def _held(self, person: int) -> "_Person":
         held = self._cache.get(person)
@@ -105,10 +114,31 @@ class _Cache:
             self._held[person] = held
 
 
+def floats_of(weights: bytes) -> Floats:
+    """Flat weights, shape (P,), from 4 * P bytes, float32 little-endian."""
+    return np.frombuffer(weights, dtype="<f4").astype(np.float32)
+
+
+def make_worker(models: Mapping[str, Model], sha256: str | None, *, population: Population, **arguments: Any) -> Worker:
+    """A worker, on whichever machine: it knows the models that the caller had registered, and reads the same recording.
+
+    sha256: of the population's recording, where it is one. arguments: more of `Worker`. Raises: StateError for another recording.
+    """
+    for name, model in models.items():
+        catalogue.register(name, model)
+    if source.sha256(population.source) != sha256:
+        raise StateError("a worker's machine holds another recording at data.path; nothing was trained there")
+    return Worker(population=population, **arguments)
+
+
 def _mixed(seed: int, number: int, person: int) -> int:
     """A seed of its own for every (seed, round, person)."""
     words = np.random.SeedSequence([seed, number, person]).generate_state(4, np.uint32)
     return int.from_bytes(words.tobytes(), sys.byteorder)
+
+
+def _process() -> str:
+    return f"{platform.node()}/{os.getpid()}"
 
 
 def peak_rss_mb() -> float:

@@ -11,7 +11,7 @@ from reticent.privacy.events import Adjacency, Mode
 from reticent.privacy.guarantees import Guarantee, guarantees
 from reticent.sim.cohorts import most_rounds
 from reticent.train.planning import Planned
-from reticent.train.settings import InProcess
+from reticent.train.settings import SuperLink
 
 VERSION = 1
 _POINTS = 12
@@ -36,7 +36,7 @@ def privacy_file(made: Planned, *, rounds_done: int, limits: Mapping[str, float 
 
     limits: of epsilon by unit: what a policy enforces on devices for good, or what a simulation was told to keep.
     """
-    simulated = isinstance(made.settings.engine, InProcess)
+    simulated = not isinstance(made.settings.engine, SuperLink)
     plan, delta = made.plan, made.settings.privacy.delta
     secure = plan.release.mode is Mode.SECURE
     most = _most(made, rounds_done)

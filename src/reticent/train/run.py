@@ -16,10 +16,11 @@ from reticent.sim.population import population
 from reticent.sim.worker import peak_rss_mb
 from reticent.train.devices import run_on_devices
 from reticent.train.folder import RunFolder
+from reticent.train.hosts import host_of
 from reticent.train.planning import Planned, planned
 from reticent.train.privacy_file import epsilons, privacy_file
 from reticent.train.scoring import Scoring
-from reticent.train.settings import NOTHING, InProcess, Settings
+from reticent.train.settings import NOTHING, Settings, SuperLink
 from reticent.train.simulated import simulate
 from reticent.train.tracking import trackers
 from reticent.train.watching import Watch
@@ -71,20 +72,21 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
     workers_mb = 0.0
     trained: Sequence[str] = ()
     limits: Mapping[str, float | None]
-    if isinstance(engine, InProcess):
+    if isinstance(engine, SuperLink):
+        made, limits = run_on_devices(settings, engine, folder, began=began, told=told, noted=noted)
+        scoring = _scoring(settings)
+    else:
         people = population(settings.data.origin, people=settings.data.people)
         if not len(people):
             raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
         made = planned(settings, people=len(people))
-        folder.begin(settings)
-        scoring = _scoring(settings)
-        began(made, folder.lines())
-        workers_mb = simulate(made, people, engine, folder=folder, scoring=scoring, told=told)
+        with host_of(engine, made) as host:
+            folder.begin(settings)
+            scoring = _scoring(settings)
+            began(made, folder.lines())
+            workers_mb = simulate(made, people, host, folder=folder, scoring=scoring, told=told)
         trained = people.names
         limits = {"employee": settings.privacy.epsilon, "example": settings.privacy.epsilon_example}
-    else:
-        made, limits = run_on_devices(settings, engine, folder, began=began, told=told, noted=noted)
-        scoring = _scoring(settings)
     return finish(made, folder, scoring, limits=limits, trained=trained, workers_mb=workers_mb)
 
 

@@ -106,6 +106,28 @@ class InProcess(Record):
     cache_mb: Count
 
 
+class Ray(Record):
+    """address: of a cluster that this machine belongs to; None starts Ray on this machine. workers: actors of one core; None
+    takes one a core of the cluster. cache_mb: for what actors keep of people, all together."""
+
+    TITLE: ClassVar[str] = "engine setting"
+
+    name: Literal["ray"]
+    address: Annotated[str, Field(pattern=r"^(auto|[A-Za-z0-9._\-\[\]:]+:[0-9]{1,5})$")] | None
+    workers: Annotated[int, Field(ge=1, le=10_000)] | None
+    cache_mb: Count
+
+
+class Flower(Record):
+    """workers: of Flower's actors on this machine; None takes one a core. cache_mb: for what they keep of people, all together."""
+
+    TITLE: ClassVar[str] = "engine setting"
+
+    name: Literal["flower"]
+    workers: Annotated[int, Field(ge=1, le=1_024)] | None
+    cache_mb: Count
+
+
 class SuperLink(Record):
     """folder: of a server that is being served, with devices enrolled."""
 
@@ -113,6 +135,10 @@ class SuperLink(Record):
 
     name: Literal["superlink"]
     folder: str
+
+
+Simulation = InProcess | Ray | Flower
+"""The engines whose people are simulated."""
 
 
 class NoTracking(Record):
@@ -157,7 +183,7 @@ class Settings(Record):
     learn: Learn
     privacy: Privacy
     server: Server
-    engine: Annotated[InProcess | SuperLink, Field(discriminator="name")]
+    engine: Annotated[Simulation | SuperLink, Field(discriminator="name")]
     tracking: Annotated[NoTracking | TensorBoard | MLflow, Field(discriminator="name")] = NoTracking()
     seed: Index
 

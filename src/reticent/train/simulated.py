@@ -1,6 +1,5 @@
-"""engine=inprocess: the plan's rounds over simulated people on this machine."""
+"""The plan's rounds over simulated people, wherever their workers run."""
 
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -10,25 +9,21 @@ from reticent.aggregate.rounds import Course, run_course
 from reticent.model import catalogue
 from reticent.model.checkpoint_file import SavedWeights, write_weights
 from reticent.model.network import initial
-from reticent.model.own import Model
 from reticent.model.tensors import Floats
 from reticent.records.canonical import digest
-from reticent.sim.grid import InProcessGrid
 from reticent.sim.population import Population
-from reticent.sim.rounds import SimulatedRound
-from reticent.sim.worker import Worker
+from reticent.sim.rounds import Nodes, SimulatedRound
+from reticent.sim.worker import make_worker
 from reticent.train.folder import RunFolder
+from reticent.train.hosts import Host
 from reticent.train.planning import Planned
 from reticent.train.scoring import Scoring
-from reticent.train.settings import InProcess
-
-_MB = 1 << 20
 
 
 def simulate(
     made: Planned,
     people: Population,
-    engine: InProcess,
+    host: Host,
     *,
     folder: RunFolder,
     scoring: Scoring,
@@ -36,20 +31,20 @@ def simulate(
 ) -> float:
     """Play all rounds, or those that are left; the folder then holds rounds.jsonl, checkpoint/ and the model.
 
-    Returns: the peak memory of the workers together, in MB. The result depends on the settings alone: neither on how many
-    workers there are nor on where it was stopped. Raises: RoundAborted, StateError, FormatError, IntegrityError.
+    Returns: the peak memory of the workers together, in MB. The result depends on the settings alone: neither on the engine,
+    nor on how many workers there are, nor on where it was stopped. Raises: RoundAborted, StateError, FormatError, IntegrityError.
     """
     plan = made.plan
     plan_id = digest(plan.to_bytes())
-    workers = min(engine.workers or len(os.sched_getaffinity(0)), made.cohort)
-    make_worker = partial(
-        _worker,
+    make = partial(
+        make_worker,
         catalogue.registered(),
+        made.settings.data.sha256,
         plan=plan,
         plan_id=plan_id,
         population=people,
         seed=made.settings.seed,
-        cache_bytes=engine.cache_mb * _MB // workers,
+        cache_bytes=host.cache_bytes,
     )
 
     def publish(rounds_done: int, weights: Floats) -> None:
@@ -61,7 +56,9 @@ def simulate(
     course = Course(
         plan_id=plan_id, terms=plan, run_folder=folder.root, score=scoring, publish=publish, told=told, now=lambda: 0.0
     )
-    with InProcessGrid(make_worker, workers=workers) as grid:
+    peaks_mb = []
+
+    def rounds(grid: Nodes) -> None:
         play = SimulatedRound(
             grid=grid,
             plan=plan,
@@ -71,11 +68,7 @@ def simulate(
             optimiser=ServerMomentum(),
         )
         run_course(course, initial(plan.model, plan.trainable), play)
-    return play.peak_rss_mb
+        peaks_mb.append(play.peak_rss_mb)
 
-
-def _worker(models: Mapping[str, Model], **arguments: Any) -> Worker:
-    """In a process of its own it knows what this one registered."""
-    for name, model in models.items():
-        catalogue.register(name, model)
-    return Worker(**arguments)
+    host.play(make, rounds)
+    return sum(peaks_mb)

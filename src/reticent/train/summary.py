@@ -33,7 +33,7 @@ def describe(line: Mapping[str, Any]) -> str:
 def summary(results: Mapping[str, Any], root: Path) -> str:
     """Metrics beside baselines, epsilon by unit and adversary, and where everything lies."""
     tested = results["test"]
-    whom = "simulated people" if results["engine"] == "inprocess" else "devices"
+    whom = "devices" if results["engine"] == "superlink" else "simulated people"
     lines = [
         f"{results['model']} ({results['trainable']}), {results['rounds']:,} rounds, {results['cohort']:,} of "
         f"{results['people']:,} {whom} a round; scored on {tested['examples']:,} actions of {tested['people']:,} test people",

@@ -1,0 +1,239 @@
+"""Workers as actors of Ray, on this machine or on a cluster of them. Ray is imported here, and only when it is asked for."""
+
+import os
+import pickle
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import Any, Self
+
+from reticent.errors import ReticentError, StateError
+from reticent.sim.worker import PartialSum, Worker, floats_of
+from reticent.sim.workers import MakeWorker, environment
+
+_RETRIES = 3  # of one slice whose actor was lost
+_START_S = 600.0  # a cluster's actors may wait so long for cores that others use, and for their imports
+_ANSWER_S = 10.0  # for a connection to a cluster's head
+_LOCAL = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on every system: without clusters, Ray listens on loopback alone
+    "http_proxy": "http://127.0.0.1:1",  # nobody's: its usage module asks the cloud's metadata address even when off
+}
+_NOTHING = "nothing was trained"
+
+
+def check_installed(engine: str) -> None:
+    """Raises: StateError, where Ray is not installed."""
+    if find_spec("ray") is None:
+        raise StateError(f"engine={engine} needs the package ray: pip install 'reticent[ray]'; {_NOTHING}")
+
+
+def in_use() -> bool:
+    """Is this process connected to Ray?"""
+    ray = sys.modules.get("ray")
+    return ray is not None and ray.is_initialized()
+
+
+@contextmanager
+def connected(address: str | None, *, cores: int) -> Iterator[int]:
+    """Ray, for as long as the `with` lasts; gives the number of its cores.
+
+    address: of a cluster that this machine belongs to, host:port or auto; None starts Ray here, with `cores`, on loopback
+    and without a dashboard. Where this process is connected already, that Ray is used and left as it is.
+    Raises: StateError, if there is no Ray at the address.
+    """
+    if in_use():
+        if address is not None:
+            raise StateError(f"this process is connected to Ray already; engine.address must be null; {_NOTHING}")
+        yield _cores()
+        return
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reticent-", ignore_cleanup_errors=True))
+        stop_on_sigterm = stack.enter_context(_sigterm_stops())
+        stack.callback(_shutdown)
+        if address is None:
+            _start(cores=cores, folder=folder)
+        else:
+            _connect(address)
+        stop_on_sigterm()
+        yield _cores()
+
+
+def _start(*, cores: int, folder: str) -> None:
+    with environment(**_LOCAL), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a tip about accelerators
+        import ray
+
+        if ray.util.get_node_ip_address() not in ("127.0.0.1", "::1"):
+            raise StateError(
+                f"Ray was imported before, and would listen on the network: start a new process, or call ray.init first; {_NOTHING}"
+            )
+        ray.init(address="local", num_cpus=cores, include_dashboard=False, logging_level="error", _temp_dir=folder)
+
+
+def _connect(address: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import ray
+
+        try:
+            if address != "auto":
+                host, _, port = address.rpartition(":")
+                socket.create_connection(
+                    (host.strip("[]"), int(port)), timeout=_ANSWER_S
+                ).close()  # Ray asks for minutes
+            ray.init(address=address, logging_level="error")
+        except (OSError, OverflowError, RuntimeError, ValueError, AssertionError) as error:
+            raise StateError(
+                f"there is no Ray {ray.__version__} cluster of this machine at {address} ({type(error).__name__}); {_NOTHING}"
+            ) from None
+
+
+@contextmanager
+def _sigterm_stops() -> Iterator[Callable[[], None]]:
+    """Gives what is called once Ray is there: SIGTERM is then like Ctrl-C, and Ray ends with the run. Its own handler prints a
+    stack, and exits as if all were well."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+
+    def take_over() -> None:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield take_over
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _shutdown() -> None:
+    import ray
+
+    ray.shutdown()
+
+
+def _cores() -> int:
+    import ray
+
+    return int(ray.cluster_resources().get("CPU", 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """What makes a worker, on its way to another process. path: where the sender finds modules."""
+
+    path: tuple[str, ...]
+    make_worker: bytes
+
+
+def packed(make_worker: MakeWorker) -> Packed:
+    """For `unpacked` in an actor."""
+    return Packed(path=tuple(sys.path), make_worker=pickle.dumps(make_worker))
+
+
+@lru_cache(maxsize=1)
+def unpacked(worker: Packed) -> Worker:
+    """The one worker of this process, which computes with one thread from now on."""
+    import torch
+
+    torch.set_num_threads(1)
+    sys.path.extend(folder for folder in worker.path if folder not in sys.path)
+    make_worker: MakeWorker = pickle.loads(worker.make_worker)  # noqa: S301  # of the process that started this one
+    return make_worker()
+
+
+class Actors:
+    """Actors of one core each. One that is lost is started again, maybe elsewhere, and its slice is asked again.
+
+    That changes no result: an answer depends on what is asked alone.
+    """
+
+    def __init__(self, make_worker: MakeWorker, *, workers: int) -> None:
+        self._packed = packed(make_worker)
+        self._workers = workers
+        self._actors: list[Any] = []
+        self._shared: tuple[bytes, Any] | None = None  # one round's weights, and where Ray keeps them
+
+    def __enter__(self) -> Self:
+        import ray
+
+        kind = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=_RETRIES)(_Actor)
+        try:
+            self._actors = [kind.remote(self._packed) for _ in range(self._workers)]
+            self.processes()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        import ray
+
+        for actor in self._actors:
+            ray.kill(actor, no_restart=True)
+
+    def __len__(self) -> int:
+        return self._workers
+
+    def processes(self) -> list[int]:
+        """Their process ids, each on its machine. Raises: what making a worker raised; StateError, if they don't start."""
+        import ray
+
+        begun = [actor.begin.remote() for actor in self._actors]
+        try:
+            return list(ray.get(begun, timeout=_START_S))
+        except ray.exceptions.RayTaskError as error:
+            raise _cause(error) from None
+        except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError):
+            raise StateError(f"Ray didn't start {self._workers} actors of one core; {_NOTHING}") from None
+
+    def ask(self, place: int, number: int, people: Sequence[int], weights: bytes) -> Future[PartialSum]:
+        import ray
+
+        if self._shared is None or self._shared[0] is not weights:
+            self._shared = (weights, ray.put(weights))
+        asked = self._actors[place].answer.remote(number, people, self._shared[1])
+        answered: Future[PartialSum] = Future()
+
+        def pass_on(done: Future[PartialSum]) -> None:
+            error = done.exception()
+            if error is None:
+                answered.set_result(done.result())
+            elif isinstance(error, ray.exceptions.RayTaskError):
+                answered.set_exception(_cause(error))
+            else:
+                answered.set_exception(BrokenExecutor())
+
+        asked.future().add_done_callback(pass_on)
+        return answered
+
+
+def _cause(error: Any) -> Exception:
+    """What was raised in an actor, without the traceback that Ray writes into its message."""
+    cause = error.cause
+    return cause if isinstance(cause, Exception) else ReticentError("an actor failed; no unfinished round was applied")
+
+
+class _Actor:
+    """In a process of Ray's. It makes its worker when first asked, so a restarted one needs nothing more."""
+
+    def __init__(self, packed: Packed) -> None:
+        self._packed = packed
+
+    def begin(self) -> int:
+        """Be ready; the id of this process."""
+        unpacked(self._packed)
+        return os.getpid()
+
+    def answer(self, number: int, people: Sequence[int], weights: bytes) -> PartialSum:
+        return unpacked(self._packed).answer(number, people, floats_of(weights))

@@ -1,0 +1,118 @@
+"""Who computes the answers to one round? One worker in this process, or several in processes of their own."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from types import TracebackType
+from typing import Protocol, Self
+
+from reticent.sim.worker import PartialSum, Worker, floats_of
+
+MakeWorker = Callable[[], Worker]
+
+
+class Workers(Protocol):
+    """Some workers, counted from 0. Open them with `with`: leaving ends what was started for them."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+    def __len__(self) -> int: ...
+
+    def ask(self, place: int, number: int, people: Sequence[int], weights: bytes) -> Future[PartialSum]:
+        """One worker's sum for round `number`. weights: float32 little-endian, the same object for all of a round.
+
+        The future raises what the worker raised, and BrokenExecutor where the worker died.
+        """
+
+
+def local_workers(make_worker: MakeWorker, *, workers: int) -> Workers:
+    """make_worker: makes the one worker of a process; it is pickled where there is more than one."""
+    return _Here(make_worker) if workers == 1 else Processes(make_worker, workers=workers)
+
+
+class _Here:
+    """The one worker is in this process, and has answered when `ask` returns."""
+
+    def __init__(self, make_worker: MakeWorker) -> None:
+        self._worker = make_worker()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __len__(self) -> int:
+        return 1
+
+    def ask(self, place: int, number: int, people: Sequence[int], weights: bytes) -> Future[PartialSum]:
+        answered: Future[PartialSum] = Future()
+        answered.set_result(self._worker.answer(number, people, floats_of(weights)))
+        return answered
+
+
+class Processes:
+    """Processes of one thread each on this machine. One that dies is not replaced."""
+
+    def __init__(self, make_worker: MakeWorker, *, workers: int) -> None:
+        self._make_worker = make_worker
+        self._workers = workers
+        self._pools: list[ProcessPoolExecutor] = []
+
+    def __enter__(self) -> Self:
+        context = multiprocessing.get_context("spawn")
+        with environment(OMP_NUM_THREADS="1"):
+            self._pools = [
+                ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(self._make_worker,))
+                for _ in range(self._workers)
+            ]
+            self.processes()  # they start at the first task
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pool in self._pools:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def __len__(self) -> int:
+        return self._workers
+
+    def processes(self) -> list[int]:
+        """Their ids."""
+        return [asked.result() for asked in [pool.submit(os.getpid) for pool in self._pools]]
+
+    def ask(self, place: int, number: int, people: Sequence[int], weights: bytes) -> Future[PartialSum]:
+        return self._pools[place].submit(_answer, number, people, weights)
+
+
+@contextlib.contextmanager
+def environment(**changes: str) -> Iterator[None]:
+    """What processes that are started inside find in their environment."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+_workers: list[Worker] = []  # the one of this process, if it was started for one
+
+
+def _begin(make_worker: MakeWorker) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells its workers when to end
+    _workers.append(make_worker())
+
+
+def _answer(number: int, people: Sequence[int], weights: bytes) -> PartialSum:
+    return _workers[0].answer(number, people, floats_of(weights))
