@@ -121,7 +121,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def one_ray() -> Iterator[ExitStack]:
     """What ends this module's Ray, and leaves no process of it."""
-    before = set(psutil.Process().children())
+    before = set(psutil.Process().children(recursive=True))
     with warnings.catch_warnings(), ExitStack() as stack:
         yield stack
         started = set(psutil.Process().children(recursive=True)) - before
