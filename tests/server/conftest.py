@@ -3,11 +3,13 @@
 import datetime
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -60,6 +62,7 @@ class Served:
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
         )
 
     def told(self) -> dict:
