@@ -96,11 +96,26 @@ def test_what_the_employee_level_implies_stands_where_the_example_level_adds_les
     share = math.sqrt(30) / 0.605 / math.sqrt(50)
     events = [release(mode=Mode.SECURE, noise=share, steps=30), training(noise=1e-6)]
     found = guarantees(events, delta=1e-5, honest_devices=50, windows_per_action=WINDOWS)
-    swapped = by([g for g in found if g.unit is Unit.EMPLOYEE])["server", "replace_one"]
-    windows = [g for g in found if g.unit is Unit.EXAMPLE]
-    assert [g.windows for g in windows] == [1, WINDOWS]
-    assert {g.epsilon for g in windows} == {swapped.epsilon}
-    assert all("implied by the employee level" in g.note and swapped.note in g.note for g in windows)
+    for adversary in ("server", "solo"):
+        swapped = by(found)[adversary, "replace_one"]
+        windows = [g for g in found if g.unit is Unit.EXAMPLE and g.adversary == adversary]
+        assert [g.windows for g in windows] == [1, WINDOWS]
+        assert {g.epsilon for g in windows} == {swapped.epsilon}
+        assert all("implied by the employee level" in g.note and swapped.note in g.note for g in windows)
+
+
+def test_what_holds_for_a_window_if_aggregation_fails_is_stated_beside_what_it_gives() -> None:
+    events = [release(mode=Mode.SECURE, noise=1.0, steps=2), training()]
+    found = guarantees(events, delta=1e-5, honest_devices=1_000, windows_per_action=WINDOWS)
+    single, alone, shared, shared_alone = (g for g in found if g.unit is Unit.EXAMPLE)
+    assert (single.adversary, alone.adversary) == (shared.adversary, shared_alone.adversary) == ("server", "solo")
+    (_, own) = guarantees([training()], delta=1e-5, honest_devices=1, windows_per_action=WINDOWS)
+    assert single.epsilon < alone.epsilon
+    assert shared.epsilon < by(found)["solo", "replace_one"].epsilon
+    assert shared_alone.epsilon == min(own.epsilon, by(found)["solo", "replace_one"].epsilon)
+
+
+def test_an_example_level_that_costs_less_than_what_is_implied_stands_alone() -> None:
     (own, _) = (
         g
         for g in guarantees([release(), training()], delta=1e-5, honest_devices=50, windows_per_action=WINDOWS)

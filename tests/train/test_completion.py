@@ -17,7 +17,8 @@ COMPLETE = 'source <(reticent train -sc install=bash); COMP_WORDS=({words}); COM
     ("line", "expected"),
     [
         ("reticent train privacy=", {"privacy=local_eps8", "privacy=secure_eps4", "privacy=secure_eps8"}),
-        ("reticent train data=drawn server.ro", {"server.rounds="}),
+        ("reticent train data=drawn server=co", {"server=cohorts"}),
+        ("reticent train server.ro", {"server.rounds="}),
         ("reticent pri", {"privacy"}),
     ],
 )

@@ -1,7 +1,7 @@
 """Epsilon for whom, against whom? Every figure that a report prints, each with what it rests on."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,7 +47,7 @@ def guarantees(
     windows_per_action: if given, the example level is also stated for that many windows that share one action.
     Returns: for the employee unit every adversary under both adjacencies, then the example unit; nothing for a unit without events.
     The example unit's figure is that of DP-SGD, or what the employee level implies where that is less: whoever's whole data can
-    be swapped unnoticed can have any window swapped.
+    be swapped unnoticed can have any window swapped. In mode secure it is stated for `solo` too: what holds if aggregation fails.
     Raises: SettingError.
     """
     require_delta(delta)
@@ -60,11 +60,14 @@ def guarantees(
             [event for event in events if event.unit is Unit.EMPLOYEE], delta=delta, honest_devices=honest_devices
         )
     )
-    swapped = [one for one in employee if one.adversary == "server" and one.adjacency is Adjacency.REPLACE_ONE]
-    return (
-        *employee,
-        *_example(example, swapped[0] if swapped else None, delta=delta, windows_per_action=windows_per_action),
-    )
+    secure = any(event.mode is Mode.SECURE for event in events)
+    implied: dict[Adversary, Guarantee] = {
+        one.adversary: one
+        for one in employee
+        if one.adjacency is Adjacency.REPLACE_ONE
+        and (one.adversary == "server" or (secure and one.adversary == "solo"))
+    }
+    return (*employee, *_example(example, implied, delta=delta, windows_per_action=windows_per_action))
 
 
 def _employee(events: Sequence[PrivacyEvent], *, delta: float, honest_devices: int) -> Iterator[Guarantee]:
@@ -113,26 +116,33 @@ def _note(adversary: Adversary, *, secure: bool, honest_devices: int) -> str:
 
 
 def _example(
-    events: Sequence[PrivacyEvent], implied: Guarantee | None, *, delta: float, windows_per_action: int | None
+    events: Sequence[PrivacyEvent],
+    implied: Mapping[Adversary, Guarantee],
+    *,
+    delta: float,
+    windows_per_action: int | None,
 ) -> Iterator[Guarantee]:
-    """implied: the employee level's replace-one figure against the server, if there is one."""
+    """implied: the employee level's replace-one figures, of each adversary to be stated."""
     if not events:
         return
+    adversaries: tuple[Adversary, ...] = tuple(implied) or ("server",)
     for windows in dict.fromkeys((1, windows_per_action or 1)):
-        figure, how = _window_epsilon(events, windows=windows, delta=delta)
-        how = f"{how}; holds against everybody outside the device and trusts nobody"
-        if implied is not None and implied.epsilon < figure:
-            figure, how = implied.epsilon, f"implied by the employee level, replace-one: {implied.note}"
+        own, how = _window_epsilon(events, windows=windows, delta=delta)
         covers = "one window" if windows == 1 else f"the {windows} windows that share one action"
-        yield Guarantee(
-            unit=Unit.EXAMPLE,
-            adversary="server",
-            adjacency=Adjacency.ZERO_OUT,
-            epsilon=figure,
-            delta=delta,
-            note=f"{covers}; {how}",
-            windows=windows,
-        )
+        for adversary in adversaries:
+            figure, note = own, f"{how}; holds against everybody outside the device and trusts nobody"
+            better = implied.get(adversary)
+            if better is not None and better.epsilon < own:
+                figure, note = better.epsilon, f"implied by the employee level, replace-one: {better.note}"
+            yield Guarantee(
+                unit=Unit.EXAMPLE,
+                adversary=adversary,
+                adjacency=Adjacency.ZERO_OUT,
+                epsilon=figure,
+                delta=delta,
+                note=f"{covers}; {note}",
+                windows=windows,
+            )
 
 
 def _window_epsilon(events: Sequence[PrivacyEvent], *, windows: int, delta: float) -> tuple[float, str]:

@@ -1,6 +1,7 @@
 """Where does a visitor do one errand? A small page, two hands, and what all errands do alike: fields, lists, buttons."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from random import Random
 
 from reticent.actions.events import Button, KeyClass
@@ -43,12 +44,10 @@ class Page:
 
     def run(self, errand: "Callable[[Page], None]") -> RecordedSession:
         """The errand from the opened page to its end."""
-        try:
+        with suppress(TimeUp):
             if self.visitor.cover:
                 self._uncover()
             errand(self)
-        except TimeUp:
-            pass
         return self.hand.recorded(self.visitor.seed)
 
     def chance(self, probability: float) -> bool:
