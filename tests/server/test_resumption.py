@@ -214,6 +214,17 @@ def test_what_could_not_be_submitted_is_not_started_behind_the_operator_s_back(s
     assert standing(server.paths.run(signed.id)) is Standing.STOPPED
 
 
+@pytest.mark.parametrize(
+    ("status", "starts"), [(RunStatus.FINISHED, False), (RunStatus.ABORTED, True), (RunStatus.FAILED, True)]
+)
+def test_a_run_that_ended_is_started_by_resume_unless_all_its_rounds_were_applied(server, monkeypatch, status, starts):
+    monkeypatch.setattr(run, "is_served", lambda paths: True)
+    monkeypatch.setattr(run.flower, "stop", lambda paths, run_id: None)
+    plan_id = server.add(10, status)
+    assert run.resume(server.paths.root, plan_id) == plan_id
+    assert server.started == [plan_id] * starts
+
+
 def _said(lines):
     """The next line that is neither about noise nor about devices that are away."""
     return next(line for line in lines if not line.startswith(("note", "waiting")))

@@ -110,12 +110,16 @@ def submit_signed(root: Path, signed: Signed) -> str:
 
 
 def resume(root: Path, plan_id: str) -> str:
-    """Go on with an earlier run after its last applied round. One that goes on already, or is about to, is left alone."""
+    """Go on with an earlier run after its last applied round.
+
+    One that goes on already, or is about to, is left alone, and so is one whose rounds were all applied.
+    """
     paths, _ = open_folder(root)
     folder, _ = _known(paths, plan_id)
     _check_served(paths)
     with _one_at_a_time(folder):
-        if not standing(folder).unfinished:
+        stands = standing(folder)
+        if not stands.unfinished and stands is not Standing.FINISHED:
             _end(paths, folder)
             _start(paths, folder, plan_id)
     return plan_id
