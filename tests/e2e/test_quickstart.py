@@ -120,7 +120,7 @@ def test_an_auditor_of_a_kept_ledger_reads_the_table_s_figures(kept: tuple[Path,
 
 @pytest.mark.parametrize(
     ("number", "line", "code"),
-    [(signal.SIGINT, "device run", 130), (signal.SIGHUP, "device run", 130), (signal.SIGKILL, "3. training", -9)],
+    [(signal.SIGINT, "device run", 130), (signal.SIGHUP, "device init", 130), (signal.SIGKILL, "3. training", -9)],
     ids=["Ctrl-C", "a closed terminal", "kill -9"],
 )
 def test_a_second_run_comes_as_far_and_its_end_in_the_middle_leaves_no_process(
