@@ -77,16 +77,21 @@ class Federation:
 
     def start(self, name: str, *arguments: object) -> subprocess.Popen[bytes]:
         """Start a command that says "ready", and wait until it does."""
-        log = self.log(name)
-        with log.open("wb") as output:
-            child = subprocess.Popen(
+        self._launch(name, *arguments)
+        return self._ready(name)
+
+    def _launch(self, name: str, *arguments: object) -> None:
+        with self.log(name).open("wb") as output:
+            self.started[name] = subprocess.Popen(
                 [*RETICENT, *map(str, arguments)],
                 env=ENVIRONMENT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.started[name] = child
+
+    def _ready(self, name: str) -> subprocess.Popen[bytes]:
+        child, log = self.started[name], self.log(name)
         until(lambda: child.poll() is not None or "\nready" in "\n" + log.read_text(errors="replace"), f"{name} ready")
         assert child.poll() is None, log.read_text()
         return child
@@ -120,8 +125,12 @@ class Federation:
         assert accept is not None, shown
         reticent("device", "enroll", state, ticket, "--accept", accept[1])
 
-    def run_device(self, state: Path) -> None:
-        self.start(state.name, "device", "run", state)
+    def run_devices(self, *states: Path) -> None:
+        """Start devices beside each other, and wait until all are ready."""
+        for state in states:
+            self._launch(state.name, "device", "run", state)
+        for state in states:
+            self._ready(state.name)
 
     def run_plan(self, code: int = 0, **changes: Any) -> dict[str, Any]:
         """Run plan.yaml with changes; returns the outcome that the command printed."""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,15 @@ pytestmark = pytest.mark.timeout(600)
 PEOPLE = ("drawn-0001", "drawn-0002", "drawn-0004", "drawn-0005")
 
 
+@dataclass(frozen=True)
+class Disturbed:
+    """A round in which a device was killed. snapshot: the state of another one, copied before that round."""
+
+    outcome: dict[str, Any]
+    last_entry: str
+    snapshot: Path
+
+
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     with Federation(tmp_path_factory.mktemp("federation")) as running:
@@ -38,8 +48,7 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]
         for number, person in enumerate(PEOPLE, 1):
             if not (running.folder / f"device-{number}").exists():
                 running.device(f"device-{number}", person)
-        for number in range(1, 5):
-            running.run_device(running.folder / f"device-{number}")
+        running.run_devices(*(running.folder / f"device-{number}" for number in range(1, 5)))
         yield running
 
 
@@ -162,8 +171,14 @@ def test_nothing_readable_as_a_capture_lies_outside_the_vault(federation: Federa
             assert not any(row in data for row in telling), path
 
 
-def test_a_device_killed_mid_round_does_not_stop_the_round(federation: Federation, states: list[Path]) -> None:
-    """Another device sleeps until then, so the round can't end before the victim is dead: it has charged, and nothing more."""
+@pytest.fixture(scope="module")
+def disturbed(federation: Federation, states: list[Path], finished: dict[str, Any]) -> Disturbed:
+    """One more round, in which the last device is killed once it has charged, and nothing more.
+
+    The first device sleeps until then, so the round can't end before its victim is dead.
+    """
+    snapshot = federation.folder / "snapshot"
+    shutil.copytree(states[2], snapshot)  # nothing is asked of it now
     victim, sleeper = states[3], federation.started[states[0].name].pid
     sleeping = [psutil.Process(sleeper), *psutil.Process(sleeper).children(recursive=True)]
     ledger = victim / "keeper" / "ledger.jsonl"
@@ -185,29 +200,39 @@ def test_a_device_killed_mid_round_does_not_stop_the_round(federation: Federatio
         outcome = federation.run_plan(rounds=1, lifetime_days=0.5)
     finally:
         killer.join()
-    assert outcome["complete"]
+    last = read_ledger(ledger.read_bytes())[-1].kind
+    federation.run_devices(victim)
+    return Disturbed(outcome=outcome, last_entry=last, snapshot=snapshot)
+
+
+def applied(federation: Federation, outcome: dict[str, Any]) -> dict[str, Any]:
+    """The journal's line of the one round of a run."""
     (line,) = [line for line in federation.rounds(outcome["plan_id"]) if line["status"] == "applied"]
+    return line
+
+
+def test_a_device_killed_mid_round_does_not_stop_the_round(federation: Federation, disturbed: Disturbed) -> None:
+    assert disturbed.outcome["complete"]
+    line = applied(federation, disturbed.outcome)
     assert line["released"] == 3
     assert line["dropped"] in ({"node_error": 1}, {"silent": 1})
-    assert read_ledger(ledger.read_bytes())[-1].kind == "charge"
-    federation.run_device(victim)
+    assert disturbed.last_entry == "charge"
 
 
-def test_a_restored_snapshot_is_caught_by_the_receipt_index(federation: Federation, states: list[Path]) -> None:
-    victim = states[2]
-    federation.stop(victim.name)
-    snapshot = federation.folder / "snapshot"
-    shutil.copytree(victim, snapshot)
-    federation.run_device(victim)
-    first = federation.run_plan(rounds=1, lifetime_days=0.4)
-    assert first["complete"]
-    federation.stop(victim.name)
-    shutil.rmtree(victim)
-    shutil.copytree(snapshot, victim)
-    federation.run_device(victim)
-    second = federation.run_plan(rounds=1, lifetime_days=0.3)
-    (line,) = [line for line in federation.rounds(second["plan_id"]) if line["status"] == "applied"]
-    assert line["released"] == 3
+def test_a_restored_snapshot_is_caught_by_the_receipt_index(
+    federation: Federation, states: list[Path], disturbed: Disturbed
+) -> None:
+    """The snapshot is of before the last round, for which this device paid."""
+    restored = states[2]
+    federation.stop(restored.name)
+    assert len((restored / "keeper" / "ledger.jsonl").read_bytes()) > len(
+        (disturbed.snapshot / "keeper" / "ledger.jsonl").read_bytes()
+    )
+    shutil.rmtree(restored)
+    shutil.copytree(disturbed.snapshot, restored)
+    federation.run_devices(restored)
+    outcome = federation.run_plan(rounds=1, lifetime_days=0.3)
+    assert applied(federation, outcome)["released"] == 3
     report = audit(federation.server, states, code=1)
     assert "receipt" in str(report)
 

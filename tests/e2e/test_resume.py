@@ -82,8 +82,7 @@ def alive(pids: list[int]) -> list[int]:
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with Federation(tmp_path_factory.mktemp("federation")) as federation:
         states = [federation.device(f"device-{number}", person) for number, person in enumerate(PEOPLE, 1)]
-        for state in states:
-            federation.run_device(state)
+        federation.run_devices(*states)
         told = Story(federation, states)
         plan = yaml.safe_load((SETTINGS / "plan.yaml").read_text()) | {"rounds": ROUNDS, "min_cohort": len(PEOPLE)}
         (federation.folder / "plan.yaml").write_text(yaml.safe_dump(plan))

@@ -58,8 +58,7 @@ def words(federation: Federation, out: Path, *more: str) -> list[str]:
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     with Federation(tmp_path_factory.mktemp("federation")) as running:
-        for number, person in enumerate(PEOPLE, 1):
-            running.run_device(running.device(f"device-{number}", person))
+        running.run_devices(*(running.device(f"device-{number}", person) for number, person in enumerate(PEOPLE, 1)))
         yield running
 
 
