@@ -136,7 +136,7 @@ def click_menu(page: Page) -> None:
 
 
 def click_pie(page: Page) -> None:
-    page.click("document.getElementById('wheelnav-divWheel-spreader')")
+    page.click("document.getElementById('wheelnav-divWheel-spreader')", toggles=True)
     page.settle()
     page.click(
         f"[...document.querySelectorAll('#divWheel text')].find(e => e.textContent === {json.dumps(page.quoted()[0])})"
@@ -161,7 +161,7 @@ def choose_list(page: Page) -> None:
     box = one("#options")
     page.click(box, part=(0.6, 0.5))
     page.hand.pause(page.persona.step_ms)
-    if page.tabs() and index < 8:
+    if page.by_keyboard() and index < 8:
         page.hand.tap("down", times=index)
     else:  # in the list that dropped down, which is no part of the page
         page.ask(f"{box}.selectedIndex = {index}")
@@ -207,7 +207,8 @@ def choose_date(page: Page) -> None:
         ahead = (int(told[1]) - year) * 12 + _MONTHS.index(told[0]) - (month - 1)
         if not ahead:
             break
-        page.click(one(".ui-datepicker-prev" if ahead > 0 else ".ui-datepicker-next"), quick=number > 0)
+        way = ".ui-datepicker-prev" if ahead > 0 else ".ui-datepicker-next"
+        page.click(one(way), quick=number > 0, toggles=True)
     page.click(with_text(".ui-datepicker-calendar td a", str(day)))
     page.submit()
 
@@ -243,11 +244,11 @@ def tic_tac_toe(page: Page) -> None:
 def use_spinner(page: Page) -> None:
     wanted = int(re.search(r"-?\d+", page.query).group())  # type: ignore[union-attr]
     way = "up" if wanted > 0 else "down"
-    if page.tabs():
+    if page.by_keyboard():
         page.click(one("#spinner"))
         page.hand.pause(page.persona.step_ms)
         page.hand.tap(way, times=abs(wanted))
     else:
         for number in range(abs(wanted)):
-            page.click(one(f".ui-spinner-{way}"), quick=number > 0)
+            page.click(one(f".ui-spinner-{way}"), quick=number > 0, toggles=True)
     page.submit()

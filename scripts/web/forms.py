@@ -72,12 +72,12 @@ def guess_number(page: Page) -> None:
             else:
                 page.click(field, part=(0.6, 0.5))
                 page.hand.pause(page.persona.step_ms * 0.6)
-                page.hand.tap("backspace", times=1)
+                page.hand.tap("backspace")
                 page.hand.pause(page.persona.step_ms * 0.4)
         else:
             page.click(field, part=(0.4, 0.5))
             page.hand.pause(page.persona.step_ms)
-        page.ask(f"{field}.select()")
+        page.ask(f"{field}.select()")  # what was there before goes, wherever the click put the caret
         page.hand.type(str(guess))
         page.submit(button, from_field=True)
         if page.done():
@@ -140,7 +140,7 @@ def use_autocomplete(page: Page) -> None:
             else:
                 page.hand.pause(page.persona.step_ms)
                 page.hand.tap("tab")
-    elif page.tabs() or not page.shows(one(".ui-autocomplete li", index)):
+    elif page.by_keyboard() or not page.shows(one(".ui-autocomplete li", index)):
         page.hand.pause(page.persona.step_ms)
         page.hand.tap("down", times=index + 1)
         page.hand.pause(page.persona.step_ms * 0.5)

@@ -1,7 +1,7 @@
 // What the scripts need on a page of MiniWoB: its own recorder without the server, and where elements are.
 window.web = (() => {
   const later = window.setTimeout.bind(window);
-  window.setTimeout = (act, ms, ...rest) => later(act, ms > 1000 ? ms : 0, ...rest); // people wait; scripts needn't
+  window.setTimeout = (act, ms, ...rest) => later(act, ms < 500 ? 0 : ms, ...rest); // people wait for these; scripts needn't
   window.alert = () => {};
   const FRAMED = ['mousedown', 'keydown', 'scroll']; // what can begin an action
   const KEPT = FRAMED.concat('mouseup', 'keyup');
@@ -90,13 +90,26 @@ window.web = (() => {
     for (let e = element.parentElement; e && e !== document.body; e = e.parentElement)
       if (e.scrollHeight > e.clientHeight + 2 && /auto|scroll/.test(getComputedStyle(e).overflowY)) return e;
   };
-  // Where an element is, and how far it is scrolled out of sight above (negative) or below.
-  web.place = element => {
-    const box = web.box(element), frame = element && web.scroller(element);
-    if (!box || !frame) return [box, 0];
-    const inner = element.getBoundingClientRect(), outer = frame.getBoundingClientRect();
-    if (inner.top < outer.top - 1 && inner.bottom < outer.bottom) return [box, inner.top - outer.top];
-    return [box, inner.bottom > outer.bottom + 1 ? inner.bottom - outer.bottom : 0];
+  // The first of some points of an element, given as shares of its width and height, that nothing covers; and how far the
+  // element is scrolled out of sight above (negative) or below. Beyond `bottom` nothing is recorded.
+  web.place = (element, shares, bottom) => {
+    const box = web.box(element);
+    if (!box) return [null, 0];
+    const [left, top, width, whole] = box, height = top < bottom ? Math.min(whole, bottom - top) : whole;
+    const within = (start, size, share) => start + Math.min(1.5, size / 2) + Math.max(size - 3, 0) * Math.min(Math.max(share, 0), 1);
+    const points = shares.map(([x, y]) => [within(left, width, x), within(top, height, y)]);
+    const free = points.find(([x, y]) => {
+      const met = document.elementFromPoint(x, y);
+      return met && (element.contains(met) || met.contains(element));
+    });
+    const frame = web.scroller(element);
+    let hidden = 0;
+    if (frame) {
+      const inner = element.getBoundingClientRect(), outer = frame.getBoundingClientRect();
+      if (inner.top < outer.top - 1 && inner.bottom < outer.bottom) hidden = inner.top - outer.top;
+      else if (inner.bottom > outer.bottom + 1) hidden = inner.bottom - outer.bottom;
+    }
+    return [free || points[0], hidden];
   };
   web.scroll = (element, pixels, at) => {
     const frame = element && (web.scroller(element) || element);

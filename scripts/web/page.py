@@ -79,9 +79,10 @@ class Page:
         Raises Lost where there is no such element.
         """
         notch = self.dice.choice((25, 40, 53))
+        shares = [[share + self.dice.gauss(0, self.persona.aim) for share in part] for _ in range(4)]
         for number in range(40):
-            box, hidden = self.ask(f"web.place({element})")
-            if box is None:
+            point, hidden = self.ask(f"web.place({element}, {shares}, {HEIGHT})")
+            if point is None:
                 raise Lost(element)
             if not hidden:
                 break
@@ -91,14 +92,8 @@ class Page:
                 self.think()
             pixels = min(notch, abs(hidden) + 2)
             self._scroll(element, pixels if hidden > 0 else -pixels)
-        left, top, width, height = box
-        height = min(height, HEIGHT - top) if top < HEIGHT else height
-
-        def near(start: float, size: float, share: float) -> float:
-            at = share + self.dice.gauss(0, self.persona.aim)
-            return start + min(1.5, size / 2) + max(size - 3, 0) * min(max(at, 0.0), 1.0)
-
-        return near(left, width, part[0]), near(top, height, part[1])
+        x, y = point
+        return float(x), float(y)
 
     def _scroll(self, element: str, pixels: float) -> None:
         self.ask(f"web.scroll({element}, {pixels}, {round(self.hand.now_ms)})")
@@ -164,12 +159,12 @@ class Page:
         self.hand.chord("c")
         return True
 
-    def tabs(self) -> bool:
+    def by_keyboard(self) -> bool:
         return self.chance(self.persona.keyboard)
 
     def next_field(self, element: str) -> bool:
         """Go on to a field by Tab, or leave that to a click; whether it has the focus."""
-        if not self.tabs():
+        if not self.by_keyboard():
             return False
         self.hand.pause(self.persona.step_ms * 0.5)
         self.hand.tap("tab")
@@ -182,7 +177,7 @@ class Page:
             self.hand.tap("enter")
             if self.done():
                 return
-        if from_field and self.tabs():
+        if from_field and self.by_keyboard():
             self.hand.pause(self.persona.step_ms * 0.5)
             self.hand.tap("tab")
             if self.ask(f"document.activeElement === {button}"):

@@ -20,7 +20,7 @@ from reticent.recordings.imported.taken import Tally
 from reticent.recordings.recorded import RecordedSession
 
 SCRIPT = Path(__file__).with_name("page.js")
-KINDS_OF_TASK, TIMES_EACH = 9, 6
+KINDS_OF_TASK, TIMES_EACH = 9, 7
 
 
 def plan(persona: Persona) -> list[tuple[str, list[int]]]:
