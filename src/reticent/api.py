@@ -95,7 +95,7 @@ def make_model(trunk: "nn.Module", weights: str | Path, *, data: str = "drawn") 
 
     trunk: a torch module whose class stands in a module, is made without arguments, and maps `Inputs` of n examples to their
     `Features`; it neither mixes examples nor keeps buffers. Its weights stay as they are: train them first, on public data
-    only. weights: the file to write. data: office, drawn, drawn-web, or the path of a recording; its public people are read.
+    only. weights: the file to write. data: office, web, drawn, drawn-web, or the path of a recording; its public people are read.
     Returns: the declaration, for `register` or for a package. Raises: SettingError for a trunk that breaks these rules.
     """
     from reticent.model.bringing import write_model

@@ -13,6 +13,7 @@ from reticent.recordings import archive, source
 from reticent.recordings.recorded import session
 
 FOLDER = source.OFFICE.parent
+SHEET = source.contact_sheet_of(source.OFFICE)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def rows():
 def test_there_are_hundreds_of_people_with_thousands_of_actions_in_a_few_megabytes(office, sizes):
     assert len(office.people) >= 200
     assert sum(map(sum, sizes.values())) >= 12_000
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 15e6
+    assert source.OFFICE.stat().st_size < 10e6
 
 
 def test_everybody_has_time_to_learn_from_and_time_that_is_held_out(sizes):
@@ -114,6 +115,6 @@ def test_the_datasheet_is_the_one_inside_and_its_figures_are_the_recording_s(off
 def test_its_contact_sheet_lies_beside_it_and_describe_says_where(capsys):
     assert main(["data", "describe", "office", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["contact_sheet"] == str(source.OFFICE_FRAMES)
-    with Image.open(source.OFFICE_FRAMES) as picture:
+    assert found["contact_sheet"] == str(SHEET)
+    with Image.open(SHEET) as picture:
         assert picture.width > 1000

@@ -128,7 +128,7 @@ def test_no_model_is_fitted_to_people_who_are_not_public(own, tmp_path):
 def test_a_source_is_named_by_its_name_or_by_its_path(own):
     assert source.named("drawn") == "drawn"
     assert source.named(str(own)) == source.of_file(own)
-    with pytest.raises(SettingError, match="office, drawn, drawn-web"):
+    with pytest.raises(SettingError, match="office, web, drawn, drawn-web"):
         source.named(str(own) + "x")
 
 

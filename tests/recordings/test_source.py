@@ -22,8 +22,8 @@ def office(tmp_path, monkeypatch):
     source._office.cache_clear()
 
 
-def test_there_are_three_sources():
-    assert source.names() == ("office", "drawn", "drawn-web")
+def test_there_are_four_sources():
+    assert source.names() == ("office", "web", "drawn", "drawn-web")
 
 
 @pytest.mark.parametrize("name", ["office", "drawn", "drawn-web"])
@@ -83,7 +83,7 @@ def test_a_missing_file_is_one_clear_sentence(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["", "nobody", "../office"])
 def test_a_source_there_is_not_is_refused(name):
-    with pytest.raises(SettingError, match="office, drawn"):
+    with pytest.raises(SettingError, match="office, web, drawn"):
         source.people(name)
 
 

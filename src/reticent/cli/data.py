@@ -46,7 +46,7 @@ data.add_command(importing)
     help="Write some of the recorded screens side by side into a picture; without a name, NAME-frames.png here.",
 )
 def describe(name_or_path: str, as_json: bool, sheet: str | None) -> None:
-    """Count what a source (office, drawn, drawn-web) or a recording file holds.
+    """Count what a source (office, web, drawn, drawn-web) or a recording file holds.
 
     Nothing of its content is shown, unless a contact sheet is asked for.
 
@@ -77,13 +77,15 @@ class _Recording:
 
 def _named(name: str) -> _Recording:
     people = source.people(name)
+    path = source.embedded(name)
+    sheet = source.contact_sheet_of(path) if path else None
     facts = {
         "name": name,
         "title": f"the built-in source '{name}'",
         "datasheet": None,
         "split": _sizes(source.split(name)),
-        "file_bytes": source.OFFICE.stat().st_size if name == "office" else None,
-        "contact_sheet": str(source.OFFICE_FRAMES) if name == "office" and source.OFFICE_FRAMES.is_file() else None,
+        "file_bytes": path.stat().st_size if path else None,
+        "contact_sheet": str(sheet) if sheet and sheet.is_file() else None,
     }
     return _Recording(facts=facts, people=people, sessions=lambda person: source.sessions(name, person))
 

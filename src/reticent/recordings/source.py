@@ -1,7 +1,8 @@
 """Which recorded people are there, who of them may train, sit at a device, or test, and which of their time is held out?
 
-`office`: real pixels, recorded by scripts without a person, embedded in the package. `drawn` and `drawn-web`: generated, any
-number, at long work with programs and on short errands on small pages.
+`office`: real pixels, recorded by scripts without a person, embedded in the package. `web`: scripted people too, at the web
+tasks of MiniWoB++, frames drawn from elements of the pages; embedded, to learn from: all are public but a few to test on. `drawn`
+and `drawn-web`: generated, any number, at long work with programs and on short errands on small pages.
 Beside them every recording file is a source; `of_file` gives its name.
 """
 
@@ -21,7 +22,7 @@ from reticent.recordings.drawn import errands
 from reticent.records.files import naming
 
 OFFICE = Path(__file__).parent / "data" / "office.recording"
-OFFICE_FRAMES = OFFICE.with_name("office-frames.png")  # a contact sheet of it
+WEB = OFFICE.with_name("web.recording")
 DRAWN: Mapping[str, Callable[[int], str]] = MappingProxyType(
     {"drawn": drawn.name, "drawn-web": errands.name}
 )  # any index
@@ -29,6 +30,7 @@ DRAWN_PEOPLE = 200  # how many of each are listed
 FIRST_CLIENT = 1_000_000  # drawn people from here on train in simulations and nowhere else
 _FILE = "file:"
 _TEST_EVERY = 3  # every third person tests: at least a quarter, whatever the number of people
+_WEB_TEST_EVERY = 10  # of `web`, where nobody is a client
 _HELD_OUT_EVERY = 3  # of a person's sessions, one in three is held out, and at least the last
 
 
@@ -75,6 +77,16 @@ class _Source:
 def names() -> tuple[str, ...]:
     """The sources that this package brings."""
     return tuple(_SOURCES)
+
+
+def embedded(name: str) -> Path | None:
+    """The file of a source that the package embeds; a contact sheet lies beside it."""
+    return {"office": OFFICE, "web": WEB}.get(name)
+
+
+def contact_sheet_of(path: Path) -> Path:
+    """Where the contact sheet of an embedded recording lies."""
+    return path.with_name(f"{path.stem}-frames.png")
 
 
 def of_file(path: Path) -> str:
@@ -138,7 +150,16 @@ def split_time(name: str, person: str) -> PersonTime:
 
 def split(name: str) -> Split:
     """Who is who in a source. Raises: as `people`."""
+    if name == "web":
+        return split_to_learn_from(people(name))
     return split_people(people(name), public=_source(name).public())
+
+
+def split_to_learn_from(everyone: tuple[str, ...]) -> Split:
+    """The rule of `web`: every tenth tests, all others are public, and nobody is a client."""
+    test = everyone[::_WEB_TEST_EVERY]
+    tested = set(test)
+    return Split(public=tuple(person for person in everyone if person not in tested), client=(), test=test)
 
 
 def split_people(everyone: tuple[str, ...], *, public: bool = True) -> Split:
@@ -208,12 +229,21 @@ def _archive(path: Path, status: tuple[int, int, int]) -> Archive:
 
 @lru_cache(maxsize=1)
 def _office() -> Archive:
-    if not OFFICE.is_file():
+    return _embedded(OFFICE, "office")
+
+
+@lru_cache(maxsize=1)
+def _web() -> Archive:
+    return _embedded(WEB, "web")
+
+
+def _embedded(path: Path, name: str) -> Archive:
+    if not path.is_file():
         raise StateError(
-            "the embedded recording 'office' is not in this installation; use 'drawn', or install it again; "
+            f"the embedded recording '{name}' is not in this installation; use 'drawn', or install it again; "
             "nothing was read"
         )
-    return read_archive(OFFICE)
+    return read_archive(path)
 
 
 def _of_drawn(name: str, sessions: Callable[[str], tuple[Session, ...]]) -> _Source:
@@ -226,6 +256,7 @@ def _of_drawn(name: str, sessions: Callable[[str], tuple[Session, ...]]) -> _Sou
 
 _SOURCES = {
     "office": _of_archive(lambda: _office()),
+    "web": _of_archive(lambda: _web()),
     "drawn": _of_drawn("drawn", drawn.sessions),
     "drawn-web": _of_drawn("drawn-web", errands.sessions),
 }

@@ -71,7 +71,7 @@ def _people(
         sittings = []
         for *_, path in sorted(files):
             try:
-                sittings.append(_sitting(person, _states(path), tally))
+                sittings.append(demonstration(person, _states(path), tally))
             except FormatError as error:
                 tally.skip(str(error))
             else:
@@ -106,7 +106,8 @@ def _unpacked(data: bytes) -> bytes:
     return unpacked
 
 
-def _sitting(person: str, states: list[Any], tally: Tally) -> RecordedSession:
+def demonstration(person: str, states: list[Any], tally: Tally) -> RecordedSession:
+    """One demonstration as MiniWoB's own recorder gives it. states: JSON objects. Raises FormatError, a reason to skip it."""
     moments, pages = [], []
     for state in states:
         action, page = state.get("action"), state.get("dom")
