@@ -8,6 +8,7 @@ import yaml
 
 from reticent.cli import main
 from reticent.model.checkpoint_file import read_weights
+from reticent.recordings import source
 from reticent.train.app import conf_folder
 from tests.train.samples import WORDS
 
@@ -200,3 +201,21 @@ def test_noise_instead_of_epsilon_has_no_limit_and_the_report_says_so(few, tmp_p
     assert train(*words, folder=tmp_path / "out") == 0
     assert json.loads((tmp_path / "out" / "privacy.json").read_text())["limits"]["employee"] is None
     assert "no limit is set for it" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_sweep_is_scored_on_validation_people_and_a_single_run_on_test_people(finished, few, tmp_path):
+    assert json.loads((finished / "results.json").read_text())["scored"]["part"] == "test"
+    for asked, part in ((), "validation"), (("evaluate.part=test",), "test"):
+        folder = tmp_path / part
+        assert main(["train", "-m", *WORDS, *asked, "server.rounds=1", f"hydra.sweep.dir={folder}"]) == 0
+        (results,) = (json.loads(path.read_text()) for path in folder.glob("*/results.json"))
+        theirs = sum(len(source.pool("drawn", person)) for person in few.part(part))
+        assert results["scored"] == {"part": part, "people": len(few.part(part)), "examples": theirs}
+
+
+def test_too_few_people_to_tune_on_are_refused_before_any_work(tmp_path, few, monkeypatch, capsys):
+    nobody = source.Split(public=few.public, client=few.client, validation=(), test=few.test)
+    monkeypatch.setattr(source, "split", lambda name: nobody)
+    assert train("evaluate.part=validation", folder=tmp_path / "out") == 2
+    assert "too few people to have validation people" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

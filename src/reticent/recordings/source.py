@@ -1,4 +1,4 @@
-"""Which recorded people are there, who of them may train, sit at a device, or test, and which of their time is held out?
+"""Which recorded people are there, who of them may train, sit at a device, be tuned on, or test, and which of their time is held out?
 
 `office`: real pixels, recorded by scripts without a person, embedded in the package. `drawn` and `drawn-web`: generated, any
 number, at long work with programs and on short errands on small pages.
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 from reticent.actions.action import Session
 from reticent.actions.examples import pool as windows
@@ -22,6 +23,8 @@ from reticent.records.files import naming
 
 OFFICE = Path(__file__).parent / "data" / "office.recording"
 OFFICE_FRAMES = OFFICE.with_name("office-frames.png")  # a contact sheet of it
+Part = Literal["validation", "test"]
+
 DRAWN: Mapping[str, Callable[[int], str]] = MappingProxyType(
     {"drawn": drawn.name, "drawn-web": errands.name}
 )  # any index
@@ -29,20 +32,35 @@ DRAWN_PEOPLE = 200  # how many of each are listed
 FIRST_CLIENT = 1_000_000  # drawn people from here on train in simulations and nowhere else
 _FILE = "file:"
 _TEST_EVERY = 3  # every third person tests: at least a quarter, whatever the number of people
+_VALIDATE_EVERY = {
+    True: 3,
+    False: 7,
+}  # of clients, where others are public and where nobody is: about a tenth of all people
 _HELD_OUT_EVERY = 3  # of a person's sessions, one in three is held out, and at least the last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Three disjoint groups of a source's people.
+    """Four disjoint groups of a source's people.
 
     public: what a trunk may learn from. client: who trains, in simulations and at the quickstart's devices.
-    test: who a model is tested on.
+    validation: who settings are chosen on. test: who a model is tested on, once it is chosen.
     """
 
     public: tuple[str, ...]
     client: tuple[str, ...]
+    validation: tuple[str, ...]
     test: tuple[str, ...]
+
+    def part(self, name: Part) -> tuple[str, ...]:
+        """Whom results are about. Raises SettingError where there is nobody."""
+        found = self.validation if name == "validation" else self.test
+        if not found:
+            raise SettingError(
+                f"these recordings are of too few people to have {name} people; evaluate.part=test scores on test people, and a "
+                "dozen people have both; nothing was trained"
+            )
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,14 +160,23 @@ def split(name: str) -> Split:
 
 
 def split_people(everyone: tuple[str, ...], *, public: bool = True) -> Split:
-    """A fixed rule over the sorted people: every third tests, and the others are clients and public by turns.
+    """A fixed rule over the sorted people: every third tests, and the others are clients and public by turns; of the clients,
+    some are kept for validation.
 
     public: whether anybody may be public; without, all the others are clients.
     """
     test = everyone[::_TEST_EVERY]
     tested = set(test)
     rest = tuple(person for person in everyone if person not in tested)
-    return Split(public=rest[1::2], client=rest[::2], test=test) if public else Split(public=(), client=rest, test=test)
+    client, every = rest[::2] if public else rest, _VALIDATE_EVERY[public]
+    validation = client[every - 1 :: every]
+    kept = set(validation)
+    return Split(
+        public=rest[1::2] if public else (),
+        client=tuple(person for person in client if person not in kept),
+        validation=validation,
+        test=test,
+    )
 
 
 def counted(name: str) -> Counted:

@@ -11,6 +11,7 @@ from reticent.audit.report.page import page
 from reticent.audit.report.read import read_run
 from reticent.errors import SettingError
 from reticent.model.checkpoint_file import read_weights
+from reticent.recordings import source
 from reticent.records.files import replace_private
 from reticent.sim.population import population
 from reticent.sim.worker import peak_rss_mb
@@ -69,6 +70,7 @@ def run(
 def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Noted) -> dict[str, Any]:
     settings = settings.pinned()
     engine, folder = settings.engine, RunFolder(root)
+    source.split(settings.data.origin).part(settings.evaluate.part)  # refused before any work, where there is nobody
     workers_mb = 0.0
     trained: Sequence[str] = ()
     limits: Mapping[str, float | None]
@@ -135,4 +137,6 @@ def finish(
 
 
 def _scoring(settings: Settings) -> Scoring:
-    return Scoring(settings.data.origin, model=settings.model.name, trainable=settings.learn.trainable)
+    return Scoring(
+        settings.data.origin, part=settings.evaluate.part, model=settings.model.name, trainable=settings.learn.trainable
+    )

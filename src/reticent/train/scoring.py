@@ -1,4 +1,4 @@
-"""How well does a run's model do, on whom? Test people and baselines, for every engine alike."""
+"""How well does a run's model do, on whom? Test or validation people and baselines, for every engine alike."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -14,7 +14,7 @@ from reticent.model.pools import together
 from reticent.model.tensors import Floats
 from reticent.recordings import source
 
-MOST_EXAMPLES = 65_536  # of test people, and of those whom baselines count: about 250 MB
+MOST_EXAMPLES = 65_536  # of people who are scored, and of those whom baselines count: about 250 MB
 MOST_WITHIN = 100  # people whose held-out time is scored: more would only take longer
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 LEAST_PEOPLE = 20  # whose actions a cell of the screen holds, or nothing is said of it
@@ -22,19 +22,21 @@ _PER_PERSON = ("top1", "cell_top1", "perplexity")
 
 
 class Scoring:
-    """The test people of a source, for one model. None of them trained it, none of them is named in a result."""
+    """The test or validation people of a source, for one model. None of them trained it, none of them is named in a result."""
 
-    def __init__(self, data: str, *, model: str, trainable: str) -> None:
+    def __init__(self, data: str, *, part: source.Part, model: str, trainable: str) -> None:
+        """Raises: SettingError where a source has nobody in that part."""
         self._data = data
+        self._part = part
         self._make = partial(Scorer, model, trainable)
-        pools = source.pools(data, source.split(data).test, examples=MOST_EXAMPLES)
+        pools = source.pools(data, source.split(data).part(part), examples=MOST_EXAMPLES)
         self._people = len(pools)
         self._ends = list(accumulate((len(pool) for pool in pools), initial=0))
         self._tested = together(pools)
         self._scorer = self._make(self._tested)
 
     def __call__(self, weights: Floats) -> Mapping[str, float | int]:
-        """Metrics of these trained weights over all test people's actions."""
+        """Metrics of these trained weights over all these people's actions."""
         return self._scorer.score(weights).as_dict()
 
     def results(self, weights: Floats) -> dict[str, Any]:
@@ -42,7 +44,7 @@ class Scoring:
         hits = self._scorer.hits(weights)
         return {
             **metrics([hits]).as_dict(),
-            "test": {"people": self._people, "examples": len(self._tested)},
+            "scored": {"part": self._part, "people": self._people, "examples": len(self._tested)},
             "baselines": self._baselines(),
             "per_person": self._spread(hits),
             "screen": self._screen(hits),
@@ -75,7 +77,7 @@ class Scoring:
         return [found[start : start + CELLS_X] for start in range(0, CELLS, CELLS_X)]
 
     def _spread(self, hits: Hits) -> dict[str, dict[str, float]]:
-        """Quantiles over test people: what the average hides, and no more."""
+        """Quantiles over people: what the average hides, and no more."""
         parts = [hits.part(start, stop) for start, stop in pairwise(self._ends) if stop > start]
         rows = [metrics([part]).as_dict() for part in parts]
         return {

@@ -32,11 +32,11 @@ def describe(line: Mapping[str, Any]) -> str:
 
 def summary(results: Mapping[str, Any], root: Path) -> str:
     """Metrics beside baselines, epsilon by unit and adversary, and where everything lies."""
-    tested = results["test"]
+    scored = results["scored"]
     whom = "devices" if results["engine"] == "superlink" else "simulated people"
     lines = [
         f"{results['model']} ({results['trainable']}), {results['rounds']:,} rounds, {results['cohort']:,} of "
-        f"{results['people']:,} {whom} a round; scored on {tested['examples']:,} actions of {tested['people']:,} test people",
+        f"{results['people']:,} {whom} a round; scored on {scored['examples']:,} actions of {scored['people']:,} {scored['part']} people",
         "",
         " " * 14 + "".join(f"{title:>12}" for title in _COLUMNS.values()),
         _row("this run", results),

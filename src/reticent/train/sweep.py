@@ -54,13 +54,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """settings: the names that differ between runs. common: those that don't. baseline: whose top-1 is highest on average."""
+    """settings: the names that differ between runs. common: those that don't. baseline: whose top-1 is highest on average.
+    part: whom the runs are scored on, such as "validation"."""
 
     settings: tuple[str, ...]
     rows: tuple[Row, ...]
     failures: tuple[Failure, ...]
     common: Mapping[str, Any]
     baseline: str
+    part: str
     simulated: bool
 
 
@@ -82,6 +84,7 @@ def read_sweep(root: Path, *, words: Sequence[str] = ()) -> Sweep:
         failures=failures,
         common={name: runs[0][0].get(name) for name in names if name not in swept} if runs else {},
         baseline=baseline,
+        part=" and ".join(sorted({results["scored"]["part"] for _, results in runs})),
         simulated=all(results["engine"] != "superlink" for _, results in runs),
     )
 
@@ -165,7 +168,7 @@ def _rows(
 def _results(folder: Path) -> dict[str, Any]:
     with _reading(folder / "results.json"):
         results: dict[str, Any] = json.loads((folder / "results.json").read_bytes())
-        float(results["seed"]), str(results["engine"])
+        float(results["seed"]), str(results["engine"]), str(results["scored"]["part"])
         for number in (
             *(_figure(results, name) for name in METRICS),
             *(one["top1"] for one in results["baselines"].values()),

@@ -15,8 +15,12 @@ from reticent.train.sweep import Row, Sweep, csv_text, shown, spread
 
 _EPSILON = "privacy.epsilon"
 _AXES = {_EPSILON: "ε (employee level, against the server)"}
+_CHOSEN = {
+    True: "The best of many was chosen on the validation people whom it is scored on: run it once with evaluate.part=test for a figure to report.",
+    False: "The best of many was chosen on the very people it is scored on.",
+}
 _YLABEL = "next action right"
-_CAPTION = "Next action right on test people: mean over seeds, bars of one standard deviation. Higher is better."
+_CAPTION = "Next action right on {part} people: mean over seeds, bars of one standard deviation. Higher is better."
 
 
 def write_sweep(root: Path, sweep: Sweep) -> tuple[str, ...]:
@@ -61,7 +65,7 @@ def _best(sweep: Sweep) -> str:
     if len(sweep.rows) == 1:
         return f"T{figures[1:]}"
     where = _label(sweep.settings, row)
-    return f"At best ({where}) {figures} The best of many was chosen on the very people it is scored on."
+    return f"At best ({where}) {figures} {_CHOSEN[sweep.part == 'validation']}"
 
 
 def _picture(sweep: Sweep, *, keyed: bool = False) -> Picture:
@@ -72,7 +76,7 @@ def _picture(sweep: Sweep, *, keyed: bool = False) -> Picture:
         rows = [(_label(sweep.settings, row) or "all seeds", *_top1(row)) for row in sweep.rows]
         level = fmean(row.baseline for row in sweep.rows)
         svg = ranked("sweep", rows, (against, level), xlabel=_YLABEL, keyed=keyed)
-        return Picture(title=title, svg=svg, keys=(_key(against, 1),), caption=_CAPTION)
+        return Picture(title=title, svg=svg, keys=(_key(against, 1),), caption=_CAPTION.format(part=sweep.part))
     lines, joined, more = _lines(sweep, axis)
     name, style = sweep.settings[axis], len(lines)
     floor = {x: fmean(row.baseline for row in sweep.rows if row.values[axis] == x) for x in _places(sweep, axis)}
@@ -80,7 +84,7 @@ def _picture(sweep: Sweep, *, keyed: bool = False) -> Picture:
     xlabel = _AXES.get(name, name)
     svg = measured("sweep", lines, baseline, xlabel=xlabel, ylabel=_YLABEL, joined=joined, keyed=keyed)
     keys = (*(_key(line.label, line.style) for line in lines), _key(against, style))
-    return Picture(title=f"{title} against {name}", svg=svg, keys=keys, caption=_CAPTION + more)
+    return Picture(title=f"{title} against {name}", svg=svg, keys=keys, caption=_CAPTION.format(part=sweep.part) + more)
 
 
 def _places(sweep: Sweep, axis: int) -> list[float]:
