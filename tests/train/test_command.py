@@ -62,7 +62,10 @@ def test_a_run_leaves_every_file_that_the_design_names(finished):
     assert set(results) >= FIELDS
     assert results["seed"] == 3
     assert (results["people"], results["cohort"], results["rounds"]) == (6, 3, 3)
-    assert set(results["baselines"]) == {"majority", "markov1", "markov2", "markov3"}
+    assert set(results["baselines"]) == {"majority", "markov1", "markov2", "markov3", "private_ngram"}
+    private = results["baselines"]["private_ngram"]
+    assert private["epsilon"] == results["epsilon"]["employee"]["server"]["zero_out"]
+    assert (private["counted"], private["examples"]) == (6, results["scored"]["examples"])
     assert results["within_person"]["examples"] > 0
 
 

@@ -18,7 +18,7 @@ from reticent.sim.worker import peak_rss_mb
 from reticent.train.devices import run_on_devices
 from reticent.train.folder import RunFolder
 from reticent.train.hosts import host_of
-from reticent.train.planning import Planned, planned
+from reticent.train.planning import Planned, once, planned
 from reticent.train.privacy_file import epsilons, privacy_file
 from reticent.train.scoring import Scoring
 from reticent.train.settings import NOTHING, Settings, SuperLink
@@ -103,13 +103,21 @@ def finish(
 ) -> dict[str, Any]:
     """Write privacy.json, results.json and report.html of a run whose rounds are done; returns the results.
 
-    limits: of epsilon by unit. trained: of a simulation, whose held-out time is scored. workers_mb: peak memory of processes beside this one.
+    limits: of epsilon by unit. trained: of a simulation, whose held-out time is scored and whose counts are an alternative. workers_mb: peak memory of processes beside this one.
     """
     lines = folder.lines()
     applied = [line for line in lines if line["status"] == Status.APPLIED]
     privacy = privacy_file(made, rounds_done=len(applied), limits=limits)
     folder.write("privacy.json", privacy)
     settings, weights = made.settings, read_weights(folder.model).weights
+    epsilon, scored = epsilons(privacy), scoring.results(weights)
+    within = None
+    if trained:
+        within, counts = scoring.trained(
+            weights, trained, noise_multiplier=once(made, privacy["rounds_of_one_person"]), seed=settings.seed
+        )
+        spent = epsilon["employee"]["server"]["zero_out"]
+        scored["baselines"]["private_ngram"] = {**counts, "epsilon": spent, "delta": privacy["delta"]}
     seconds = statistics.median(line["seconds_join"] + line["seconds_train"] for line in applied)
     results = {
         "version": VERSION,
@@ -121,10 +129,10 @@ def finish(
         "rounds": len(applied),
         "people": made.people,
         "cohort": made.cohort,
-        **scoring.results(weights),
+        **scored,
         "start": lines[0]["metrics"],
-        "within_person": scoring.within(weights, trained),
-        "epsilon": epsilons(privacy),
+        "within_person": within,
+        "epsilon": epsilon,
         "seconds_per_round": seconds,
         "clients_per_second": statistics.median(line["released"] for line in applied) / max(seconds, 1e-9),
         "bytes_per_round": statistics.median(line["bytes_received"] for line in applied),

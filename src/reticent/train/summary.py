@@ -11,7 +11,6 @@ _COLUMNS = {
     "cell_top1": "cell top-1",
     "cell_top3": "cell top-3",
 }
-_ROWS = ("majority", "markov1", "markov2", "markov3")
 
 
 def describe(line: Mapping[str, Any]) -> str:
@@ -41,7 +40,7 @@ def summary(results: Mapping[str, Any], root: Path) -> str:
         " " * 14 + "".join(f"{title:>12}" for title in _COLUMNS.values()),
         _row("this run", results),
         _row("public start", results["start"]),
-        *(_row(name, results["baselines"][name]) for name in _ROWS),
+        *(_row(name.replace("_", " "), figures) for name, figures in results["baselines"].items()),
         "",
         f"{'epsilon':24}{'zero-out':>12}{'replace-one':>13}",
     ]
