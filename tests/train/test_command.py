@@ -1,6 +1,7 @@
 """`reticent train` as people type it: its files, its words, and what it refuses."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import yaml
 
 from reticent.cli import main
 from reticent.model.checkpoint_file import read_weights
+from reticent.privacy.grid import release_epsilon, release_mu
 from reticent.recordings import source
 from reticent.train.app import conf_folder
 from tests.train.samples import WORDS
@@ -222,3 +224,21 @@ def test_too_few_people_to_tune_on_are_refused_before_any_work(tmp_path, few, mo
     assert train("evaluate.part=validation", folder=tmp_path / "out") == 2
     assert "too few people to have validation people" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_people_measure_the_last_model_for_an_epsilon_of_their_own(finished, few, tmp_path):
+    folder = tmp_path / "out"
+    assert train("seed=3", "evaluate.private_epsilon=2", folder=folder) == 0
+    results = json.loads((folder / "results.json").read_text())
+    privacy = json.loads((folder / "privacy.json").read_text())
+    before = json.loads((finished / "results.json").read_text())
+    assert results["top1"] == before["top1"]  # training is as it was
+    assert results["measured"]["people"] == 6
+    assert (results["measured"]["epsilon"], before["measured"]) == (2.0, None)
+    alone, together = (one["epsilon"]["employee"]["server"]["zero_out"] for one in (before, results))
+    both = release_epsilon(
+        math.hypot(release_mu(epsilon=alone, delta=1e-5), release_mu(epsilon=2.0, delta=1e-5)), delta=1e-5
+    )
+    assert together == pytest.approx(both, rel=1e-3)
+    assert [event["rounds"] for event in privacy["events"]] == [2, 2, 1, 1]
+    assert results["baselines"]["private_ngram"]["epsilon"] == alone

@@ -174,11 +174,16 @@ class MLflow(Record):
 
 
 class Evaluate(Record):
-    """part: whom results are about: people kept for tuning, or those of whom nothing is known before the end."""
+    """part: whom results are about: people kept for tuning, or those of whom nothing is known before the end.
+
+    private_epsilon: for one more release of each person, which measures the last model on their device, at the run's delta
+    and in its mode; beside privacy.epsilon. None measures nothing.
+    """
 
     TITLE: ClassVar[str] = "evaluate setting"
 
     part: source.Part = "test"
+    private_epsilon: Budget | None = None
 
 
 class Settings(Record):
@@ -215,9 +220,10 @@ class Settings(Record):
     def of(cls, values: Mapping[Any, Any], *, unsaid: source.Part = "test") -> "Settings":
         """unsaid: whom results are about where evaluate.part is null. Raises: SettingError, naming the first setting that makes no sense; nothing was trained then."""
         named = {str(name): value for name, value in values.items()}
-        if named.get("evaluate") == {"part": None}:
-            devices = isinstance(named.get("engine"), Mapping) and named["engine"].get("name") == "superlink"
-            named["evaluate"] = {"part": "test" if devices else unsaid}
+        asked, engine = named.get("evaluate"), named.get("engine")
+        if isinstance(asked, Mapping) and asked.get("part", unsaid) is None:
+            devices = isinstance(engine, Mapping) and engine.get("name") == "superlink"
+            named["evaluate"] = {**asked, "part": "test" if devices else unsaid}
         try:
             settings = cls(**named)
         except SettingError as error:

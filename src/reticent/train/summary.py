@@ -44,6 +44,14 @@ def summary(results: Mapping[str, Any], root: Path) -> str:
         "",
         f"{'epsilon':24}{'zero-out':>12}{'replace-one':>13}",
     ]
+    measured = results.get("measured")
+    if measured is not None:
+        known = measured["top1"] is not None
+        said = f"top-1 {measured['top1']:.3f}, noise {measured['deviation']:.3f}" if known else "drowned in noise"
+        lines.insert(
+            -2,
+            f"measured by {measured['people']:,} people on what they have, at epsilon {measured['epsilon']:g}: {said}",
+        )
     for unit, adversaries in results["epsilon"].items():
         for adversary, figures in adversaries.items():
             name = f"{unit}, {adversary}"
