@@ -172,6 +172,7 @@ class Results(Scores):
     start: Scores
     baselines: dict[Text, Scores]
     within_person: Scores | None
+    measured: Scores | None = None
     per_person: Annotated[dict[Text, dict[Text, NonNegative | None]], AfterValidator(_quantiles)]
     screen: Screen | None = None
     seconds_per_round: NonNegative | None
