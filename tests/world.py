@@ -17,7 +17,7 @@ from reticent.records.canonical import digest
 from reticent.records.enrolment import Ticket, read_enrolment, sign_ticket
 from reticent.records.keys import SigningKey
 from reticent.records.messages import Header, JoinReply, JoinRequest, TrainRequest, decode_reply
-from reticent.records.plan import LocalTraining, Plan, Release, sign_plan
+from reticent.records.plan import MEASURES, LocalTraining, Plan, Release, sign_plan
 from reticent.records.policy import Policy, PolicyOffer, sign_policy
 from reticent.records.receipt import Receipt, sign_receipt
 from reticent.records.signed import Signed
@@ -64,6 +64,12 @@ def plan(**changes: Any) -> Plan:
         "expires_at": NOW + 3600,
     }
     return Plan(**(values | changes))
+
+
+def measuring_plan(*, model: str = MODEL, noise_multiplier: float = 2.0, **changes: Any) -> Plan:
+    """A plan that trains nothing."""
+    values: dict[str, Any] = {"version": 2, "training": None, "parameters": len(MEASURES), "rounds": 1}
+    return plan(model=model, release=release(noise_multiplier=noise_multiplier), **(values | changes))
 
 
 @dataclass
@@ -155,6 +161,6 @@ def reply_header(data: bytes) -> Header:
 
 
 __all__ = [
-    "LARGEST", "MODEL", "NOW", "Keeper", "Organisation", "P", "enrolled", "join_request", "plan", "release",
+    "LARGEST", "MODEL", "NOW", "Keeper", "Organisation", "P", "enrolled", "join_request", "measuring_plan", "plan", "release",
     "reply_header", "train_request", "training",
 ]  # fmt: skip

@@ -56,7 +56,7 @@ def datasheet(figures: Figures, *, asked: int, seed: int, at_once: int, file_byt
         rhythm_extra=f"{figures.rhythm_extra_ms:.0f}",
         personas="\n".join(f"| {name} | {_summary(figures, name)} |" for name in _drawn(figures)),
         public=len(groups.public),
-        client=len(groups.client),
+        client=len(groups.client) + len(groups.validation),
         test=len(groups.test),
         held_out=f"{figures.total('held_out'):,}",
         held_out_spread=figures.spread("held_out"),

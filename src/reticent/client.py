@@ -16,6 +16,7 @@ import numpy.typing as npt
 from reticent.actions.pool import Pool
 from reticent.egress import Payment, SealedRelease, SimulatedRelease, Update, seal, simulate
 from reticent.errors import IntegrityError, PolicyViolation, Replayed
+from reticent.evaluate.measure import longest_share, measure
 from reticent.learn.train import Learn, local_update
 from reticent.model import catalogue
 from reticent.privacy.noise import SeededNoise, SystemNoise
@@ -62,7 +63,7 @@ def join(request: JoinRequest, *, terms: Terms, payment: Payment, now: int, wall
     known = ledger.charge(request.plan.id, request.round)
     if known is None:
         check_plan(plan, terms.policy, round=request.round, now=now)
-        catalogue.check(plan.model, plan.trainable, plan.parameters)
+        _check_model(plan)
         check_budget(ledger.charged_events(), plan.events(), terms.policy)
         _check_unfinished(ledger, request.plan.id)
         ledger.append(
@@ -86,6 +87,14 @@ def join(request: JoinRequest, *, terms: Terms, payment: Payment, now: int, wall
         index=shown.index,
         head=shown.hash,
     )
+
+
+def _check_model(plan: Plan) -> None:
+    """What a plan that measures releases is not as long as the weights; its own type has checked how long it is."""
+    if plan.measures:
+        catalogue.parameters(plan.model, plan.trainable)
+    else:
+        catalogue.check(plan.model, plan.trainable, plan.parameters)
 
 
 def _check_unfinished(ledger: Ledger, plan_id: str) -> None:
@@ -124,7 +133,7 @@ def train(
     now: int,
     learn: Learn = local_update,
 ) -> SealedRelease:
-    """Train on the pool and bring the result through the door.
+    """Train, or measure, on the pool and bring the result through the door.
 
     weights: float32 little-endian, 4 * P bytes, the very ones that were charged. learn: see `answer`.
     Raises: Refused, SignatureError, when the request fits no charge and receipt or the plan has expired. The charge stays.
@@ -138,7 +147,7 @@ def train(
         raise PolicyViolation("the round was charged under terms that are no longer in force; nothing was sent")
     if now >= plan.expires_at:
         raise PolicyViolation("the plan has expired; nothing was sent")
-    vector = decode_weights(weights, parameters=plan.parameters)
+    vector = decode_weights(weights, parameters=catalogue.parameters(plan.model, plan.trainable))
     _accept_receipt(request, payment.ledger)
     return answer(task, vector, pool, noise, payment=payment, learn=learn)
 
@@ -191,10 +200,10 @@ def answer(
     payment: Payment | None = None,
     learn: Learn = local_update,
 ) -> SealedRelease | SimulatedRelease:
-    """Learn from one pool and release once: sealed on a device that pays, simulated with seeded noise.
+    """Learn from one pool, or measure on it, and release once: sealed on a device that pays, simulated with seeded noise.
 
     weights: shape (P,), float32. pool: called once, inside the part that can't fail visibly. learn: `local_update`, or
-    what remembers features and gives the same bits.
+    what remembers features and gives the same bits; a plan that measures doesn't ask it.
     Guarantee: the reply's form and noise do not depend on the pool.
     """
     update = Update(
@@ -214,10 +223,13 @@ def answer(
 def _learn(
     plan: Plan, weights: FloatVector, pool: Callable[[], Pool], noise: SystemNoise | SeededNoise, learn: Learn
 ) -> FloatVector:
-    """The local update, shape (P,). Whatever goes wrong in reading the pool or training, it is as if the pool were empty:
-    the same noisy steps run, so the example-level guarantee holds for that difference too."""
+    """The local update, or what was measured, shape (P,). Whatever goes wrong in reading the pool or training, it is as if the
+    pool were empty: the same noisy steps run, so the example-level guarantee holds for that difference too."""
 
     def update(examples: Pool) -> FloatVector:
+        if plan.training is None:
+            shares = measure(examples, weights, model=plan.model, trainable=plan.trainable)
+            return shares * longest_share(plan.release.clip_norm)
         return learn(examples, weights, model=plan.model, trainable=plan.trainable, training=plan.training, noise=noise)
 
     try:

@@ -60,7 +60,9 @@ class Server:
 def server(tmp_path, monkeypatch):
     monkeypatch.setattr(served, "TEST_DATA", "drawn")
     split = source.split("drawn")
-    monkeypatch.setattr(source, "split", lambda name: source.Split(public=(), client=(), test=split.test[:1]))
+    monkeypatch.setattr(
+        source, "split", lambda name: source.Split(public=(), client=(), validation=(), test=split.test[:1])
+    )
     monkeypatch.setattr(served, "Organisation", lambda **parts: Organisation(**parts, pace=QUICK))
     return Server(tmp_path / "server")
 

@@ -82,7 +82,12 @@ def test_a_package_brings_a_model_that_the_command_trains(
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("acme (heads), 2 rounds, 4 of 4 simulated people a round; scored on ")
     results = json.loads((folder / "results.json").read_bytes())
-    assert (results["model"], results["data"], results["people"], results["test"]["people"]) == ("acme", "files", 4, 4)
+    assert (results["model"], results["data"], results["people"], results["scored"]["people"]) == (
+        "acme",
+        "files",
+        3,
+        4,
+    )
     assert read_run(folder).results.model == "acme"
     assert "acme" in (folder / "report.html").read_text()
     saved = read_weights(folder / "model.safetensors")

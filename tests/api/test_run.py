@@ -25,7 +25,7 @@ def done(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> reticent.
 
 def test_a_run_returns_what_its_folder_holds(done: reticent.Run) -> None:
     assert done.results == json.loads((done.folder / "results.json").read_bytes())
-    assert (done.results["people"], done.results["test"]["people"]) == (4, 4)
+    assert (done.results["people"], done.results["scored"]["people"]) == (3, 4)
     assert [line["round"] for line in done.rounds] == [-1, 0, 1]
     assert done.epsilon["employee"]["server"]["zero_out"] == pytest.approx(4.0, abs=1e-6)
     assert done.report.read_text().startswith("<!doctype html>")

@@ -65,6 +65,7 @@ class Federation:
         policy = yaml.safe_load(POLICY.read_text()) | {
             "epsilon_employee": 50.0,
             "epsilon_example": 50.0,
+            "trainable": ["heads", "nothing"],
         }
         (self.folder / "policy.yaml").write_text(yaml.safe_dump(policy))  # room for many runs
         reticent("server", "policy", self.server, self.folder / "policy.yaml")

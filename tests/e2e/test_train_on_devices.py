@@ -20,7 +20,7 @@ from reticent.aggregate.rounds import Course, run_course
 from reticent.errors import InputError
 from reticent.model.network import initial
 from reticent.model.tensors import Floats
-from reticent.records.entries import Charge
+from reticent.records.entries import Charge, kind_of
 from reticent.records.ledger import read_ledger
 from reticent.records.messages import decode_reply
 from reticent.records.plan import Plan
@@ -39,6 +39,7 @@ pytestmark = pytest.mark.timeout(600)
 
 PEOPLE = ("drawn-0001", "drawn-0002", "drawn-0004")
 ROUNDS = 2
+MEASURE = "evaluate.private_epsilon=2"
 
 
 def words(federation: Federation, out: Path, *more: str) -> list[str]:
@@ -209,11 +210,14 @@ def test_resuming_a_finished_run_asks_nobody_and_ends_as_before(states: list[Pat
     }
 
 
-def test_sigterm_stops_the_run_like_ctrl_c_and_resume_finishes_it_without_a_second_charge(
+def test_sigterm_stops_the_run_like_ctrl_c_and_resume_finishes_and_measures_it_without_a_second_charge(
     federation: Federation, states: list[Path], tmp_path: Path
 ) -> None:
     out, runs, before = tmp_path / "out", federation.server / "runs", set((federation.server / "runs").iterdir())
-    command = [*RETICENT, *words(federation, out, "server.rounds=4", f"privacy.epsilon={5 + signal.SIGTERM / 100}")]
+    command = [
+        *RETICENT,
+        *words(federation, out, "server.rounds=4", f"privacy.epsilon={5 + signal.SIGTERM / 100}", MEASURE),
+    ]
     with (tmp_path / "said").open("w") as said:
         child = subprocess.Popen(
             command,
@@ -239,7 +243,10 @@ def test_sigterm_stops_the_run_like_ctrl_c_and_resume_finishes_it_without_a_seco
     assert 0 < stopped_at < 4
     assert (out / "rounds.jsonl").read_text().count('"applied"') == stopped_at  # nobody was asked while we looked
     reticent("train", f"resume={out}")
-    assert json.loads((out / "results.json").read_bytes())["rounds"] == 4
+    results = json.loads((out / "results.json").read_bytes())
+    assert results["rounds"] == 4
+    assert (results["measured"]["people"], results["measured"]["epsilon"]) == (3, 2.0)
+    (measured,) = new() - {folder}
     for state in states:
         charges = [
             entry.body
@@ -247,4 +254,7 @@ def test_sigterm_stops_the_run_like_ctrl_c_and_resume_finishes_it_without_a_seco
             if isinstance(entry.body, Charge) and entry.body.plan_id == folder.name
         ]
         assert Counter(charge.round for charge in charges) == dict.fromkeys(range(4), 1)
+        entries = read_ledger((state / "keeper" / "ledger.jsonl").read_bytes())
+        kinds = [kind_of(entry.body) for entry in entries if getattr(entry.body, "plan_id", None) == measured.name]
+        assert kinds == ["charge", "release"]
     audit(federation.server, states)

@@ -118,3 +118,19 @@ def test_a_recording_without_public_people_is_compared_with_counts_of_drawn_ones
     assert report["baselines_counted_on"] == ("office" if split.public else "drawn")
     assert report["test_people"] == len(split.test)
     assert report["examples"] == sum(len(source.pool("office", person)) for person in split.test)
+
+
+def test_per_person_figures_are_of_held_out_time_sorted_and_without_names() -> None:
+    done = CliRunner().invoke(evaluate, ["history", "--data", "drawn", "--per-person", "--json"])
+    found = json.loads(done.output)["per_person"]
+    people = {
+        person: time
+        for person in source.people("drawn")
+        if len((time := source.split_time("drawn", person)).later) and len(time.earlier)
+    }
+    assert [one["person"] for one in found] == list(range(1, len(people) + 1))
+    assert sorted(one["examples"] for one in found) == sorted(len(time.later) for time in people.values())
+    assert [one["top1"] for one in found] == sorted(one["top1"] for one in found)
+    told = CliRunner().invoke(evaluate, ["history", "--data", "drawn", "--per-person"]).output
+    assert "person" in told
+    assert not [person for person in people if person in told + done.output]

@@ -39,7 +39,7 @@ def test_the_figures_are_those_of_the_file(path, sittings, capsys):
     assert len(found["kinds"]) == 12
     assert found["distinct_frames"] == len({f.thumbnail.tobytes() for one in sittings for f in one.frames.values()})
     assert found["file_bytes"] == path.stat().st_size
-    assert found["split"] == {"public": 1, "client": 1, "test": 1}
+    assert found["split"] == {"public": 1, "client": 1, "validation": 0, "test": 1}
     assert found["datasheet"] == "-"
 
 

@@ -98,7 +98,8 @@ def test_where_nobody_may_be_public_the_same_people_test_and_all_others_are_clie
     write(own, people=11, public=False)
     closed = source.split(name)
     assert (closed.public, closed.test) == ((), opened.test)
-    assert sorted(closed.client) == sorted(opened.client + opened.public)
+    assert sorted(closed.client + closed.validation) == sorted(opened.client + opened.validation + opened.public)
+    assert len(closed.validation) == 1
 
 
 @pytest.mark.parametrize(

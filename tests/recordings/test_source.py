@@ -29,9 +29,11 @@ def test_there_are_four_sources():
 @pytest.mark.parametrize("name", ["office", "drawn", "drawn-web"])
 def test_a_split_is_complete_disjoint_fixed_and_large_enough(office, name):
     groups = source.split(name)
-    everyone = [*groups.public, *groups.client, *groups.test]
+    everyone = [*groups.public, *groups.client, *groups.validation, *groups.test]
     assert sorted(everyone) == list(source.people(name)) == sorted(set(everyone))
-    assert len(groups.client) >= 4
+    assert len(groups.client) >= 3
+    assert groups.test == tuple(source.people(name)[::3])
+    assert 0.05 < len(groups.validation) / len(everyone) < 0.15
     assert len(groups.test) >= len(everyone) / 4
     assert len(groups.public) >= 4
     assert groups == source.split(name)

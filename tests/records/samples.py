@@ -12,7 +12,7 @@ from reticent.records.entries import Body, Charge, Consent, Receipted, Released,
 from reticent.records.keys import Domain, SigningKey
 from reticent.records.ledger import Ledger
 from reticent.records.messages import ReleaseReply, encode_reply
-from reticent.records.plan import LocalTraining, Plan, Release, sign_plan
+from reticent.records.plan import MEASURES, LocalTraining, Plan, Release, sign_plan
 from reticent.records.policy import Policy, PolicyOffer, approve, sign_policy
 from reticent.records.receipt import Receipt, sign_receipt
 from reticent.records.signed import Signed
@@ -92,7 +92,8 @@ def plan(**changes: Any) -> Plan:
             {"training": training, "release": release}[part][field] = value
         else:
             ordinary[name] = value
-    return Plan(**ordinary, training=LocalTraining(**training), release=Release(**release))
+    ordinary.setdefault("training", LocalTraining(**training))
+    return Plan(**ordinary, release=Release(**release))
 
 
 def offer(
@@ -104,6 +105,7 @@ def offer(
 
 OFFER = offer()
 PLAN = sign_plan(plan(), OPERATOR)
+MEASURING = sign_plan(plan(version=2, training=None, parameters=len(MEASURES), rounds=1), OPERATOR)
 
 
 def consent(terms: PolicyOffer = OFFER, *, receipt_key: SigningKey = RECEIPTS) -> Consent:

@@ -28,8 +28,8 @@ def test_a_body_that_was_signed_for_something_else_is_no_plan():
 
 
 def test_a_plan_of_a_newer_version_is_named():
-    newer = sign(Domain.PLAN, {**plan().to_value(), "version": 2}, OPERATOR)
-    with pytest.raises(NewerFormatError, match="version 2"):
+    newer = sign(Domain.PLAN, {**plan().to_value(), "version": 3}, OPERATOR)
+    with pytest.raises(NewerFormatError, match="version 3"):
         read_plan(newer, OPERATOR.public)
 
 

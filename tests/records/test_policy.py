@@ -184,4 +184,4 @@ def test_a_policy_is_the_operators_that_signed_it():
     with pytest.raises(SignatureError):
         read_policy(sign(Domain.PLAN, policy().to_value(), OPERATOR), OPERATOR.public)
     with pytest.raises(NewerFormatError):
-        read_policy(sign(Domain.POLICY, {**policy().to_value(), "version": 2}, OPERATOR), OPERATOR.public)
+        read_policy(sign(Domain.POLICY, {**policy().to_value(), "version": 3}, OPERATOR), OPERATOR.public)

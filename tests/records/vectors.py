@@ -19,6 +19,7 @@ from tests.records import kept_vectors
 from tests.records.samples import (
     COUNCIL,
     DEVICE,
+    MEASURING,
     NODE_KEY,
     OPERATOR,
     PLAN,
@@ -64,6 +65,7 @@ def build() -> dict[str, Any]:
     ledger.append(Receipted(receipt=signed_receipt))
     ledger.append(released(ledger))
     approved = offer(policy(council_key=COUNCIL.public.hex), council=COUNCIL)
+    measuring = offer(policy(version=2, trainable=("heads", "nothing")))
     about = {"device": DEVICE.public.device_id, "plan_id": PLAN.id, "round": 0}
     asked = {"plan": PLAN, "round": 0, "weights_hash": digest(WEIGHTS)}
     join = JoinReply(**about, weights_hash=digest(WEIGHTS), index=2, head=ledger.entries[2].hash)
@@ -86,6 +88,8 @@ def build() -> dict[str, Any]:
             "signature": DEVICE.sign(Domain.REPLY, b"message"),
         },
         "plan": {"file": PLAN.to_bytes().decode(), "id": PLAN.id},
+        "plan_that_measures": {"file": MEASURING.to_bytes().decode(), "id": MEASURING.id},
+        "policy_that_measures": {"file": measuring.to_bytes().decode(), "hash": measuring.hash},
         "policy": {"file": offer().to_bytes().decode(), "hash": offer().hash},
         "policy_with_council": {"file": approved.to_bytes().decode(), "hash": approved.hash},
         "weights": {"bytes_hex": WEIGHTS.hex(), "hash": digest(WEIGHTS)},

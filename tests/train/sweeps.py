@@ -19,11 +19,16 @@ def job(folder: Path, *, top1: float, seed: int = 0, epsilon: float | None = 4.0
     results = {
         "engine": "inprocess",
         "seed": seed,
+        "scored": {"part": "validation", "people": 20, "examples": 900},
         "top1": top1,
         "perplexity": 2 + 2 * (1 - top1),
         "cell_top1": top1 / 2,
         "epsilon": {"employee": {"server": {"zero_out": epsilon or 7.5}}},
-        "baselines": {"majority": {"top1": 0.3}, "markov3": {"top1": 0.5}},
+        "baselines": {
+            "majority": {"top1": 0.3},
+            "markov3": {"top1": 0.5},
+            "private_ngram": {"top1": 0.4 + (epsilon or 0) / 100},
+        },
     }
     (folder / "results.json").write_text(json.dumps(results))
 

@@ -1,6 +1,7 @@
 """`reticent train` as people type it: its files, its words, and what it refuses."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import yaml
 
 from reticent.cli import main
 from reticent.model.checkpoint_file import read_weights
+from reticent.privacy.grid import release_epsilon, release_mu
+from reticent.recordings import source
 from reticent.train.app import conf_folder
 from tests.train.samples import WORDS
 
@@ -61,7 +64,10 @@ def test_a_run_leaves_every_file_that_the_design_names(finished):
     assert set(results) >= FIELDS
     assert results["seed"] == 3
     assert (results["people"], results["cohort"], results["rounds"]) == (6, 3, 3)
-    assert set(results["baselines"]) == {"majority", "markov1", "markov2", "markov3"}
+    assert set(results["baselines"]) == {"majority", "markov1", "markov2", "markov3", "private_ngram"}
+    private = results["baselines"]["private_ngram"]
+    assert private["epsilon"] == results["epsilon"]["employee"]["server"]["zero_out"]
+    assert (private["counted"], private["examples"]) == (6, results["scored"]["examples"])
     assert results["within_person"]["examples"] > 0
 
 
@@ -200,3 +206,39 @@ def test_noise_instead_of_epsilon_has_no_limit_and_the_report_says_so(few, tmp_p
     assert train(*words, folder=tmp_path / "out") == 0
     assert json.loads((tmp_path / "out" / "privacy.json").read_text())["limits"]["employee"] is None
     assert "no limit is set for it" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_sweep_is_scored_on_validation_people_and_a_single_run_on_test_people(finished, few, tmp_path):
+    assert json.loads((finished / "results.json").read_text())["scored"]["part"] == "test"
+    for asked, part in ((), "validation"), (("evaluate.part=test",), "test"):
+        folder = tmp_path / part
+        assert main(["train", "-m", *WORDS, *asked, "server.rounds=1", f"hydra.sweep.dir={folder}"]) == 0
+        (results,) = (json.loads(path.read_text()) for path in folder.glob("*/results.json"))
+        theirs = sum(len(source.pool("drawn", person)) for person in few.part(part))
+        assert results["scored"] == {"part": part, "people": len(few.part(part)), "examples": theirs}
+
+
+def test_too_few_people_to_tune_on_are_refused_before_any_work(tmp_path, few, monkeypatch, capsys):
+    nobody = source.Split(public=few.public, client=few.client, validation=(), test=few.test)
+    monkeypatch.setattr(source, "split", lambda name: nobody)
+    assert train("evaluate.part=validation", folder=tmp_path / "out") == 2
+    assert "too few people to have validation people" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_people_measure_the_last_model_for_an_epsilon_of_their_own(finished, few, tmp_path):
+    folder = tmp_path / "out"
+    assert train("seed=3", "evaluate.private_epsilon=2", folder=folder) == 0
+    results = json.loads((folder / "results.json").read_text())
+    privacy = json.loads((folder / "privacy.json").read_text())
+    before = json.loads((finished / "results.json").read_text())
+    assert results["top1"] == before["top1"]  # training is as it was
+    assert results["measured"]["people"] == 6
+    assert (results["measured"]["epsilon"], before["measured"]) == (2.0, None)
+    alone, together = (one["epsilon"]["employee"]["server"]["zero_out"] for one in (before, results))
+    both = release_epsilon(
+        math.hypot(release_mu(epsilon=alone, delta=1e-5), release_mu(epsilon=2.0, delta=1e-5)), delta=1e-5
+    )
+    assert together == pytest.approx(both, rel=1e-3)
+    assert [event["rounds"] for event in privacy["events"]] == [2, 2, 1, 1]
+    assert results["baselines"]["private_ngram"]["epsilon"] == alone

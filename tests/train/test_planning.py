@@ -7,8 +7,9 @@ import pytest
 from reticent.errors import BudgetExhausted, SettingError
 from reticent.privacy.events import Mode, Unit
 from reticent.privacy.filters import admits
+from reticent.privacy.grid import release_epsilon
 from reticent.privacy.guarantees import guarantees
-from reticent.train.planning import against_server, planned
+from reticent.train.planning import against_server, once, planned
 from reticent.train.settings import Settings
 from tests.train.samples import values
 
@@ -79,3 +80,11 @@ def test_a_cohort_must_fit_the_people_that_there_really_are(cohort, least):
 
 def test_the_same_settings_give_the_same_plan():
     assert plan_of().plan.to_bytes() == plan_of().plan.to_bytes()
+
+
+@pytest.mark.parametrize("mode", ["local", "secure"])
+def test_one_release_for_all_rounds_costs_a_person_what_the_rounds_did(mode):
+    """In mode secure as many shares are honest as of a cohort: half of all people here."""
+    made = plan_of(people=100, data__people=100, server__cohort=50, server__min_cohort=25, privacy__mode=mode)
+    server = once(made, made.rounds_of_one) * (math.sqrt(100 / 2) if mode == "secure" else 1)
+    assert release_epsilon(1 / server, delta=1e-5) == pytest.approx(4.0, rel=1e-4)

@@ -13,7 +13,7 @@ WEIGHTS = initial("history", "heads")
 
 @pytest.fixture
 def scores(few):
-    return Scoring("drawn", model="history", trainable="heads")
+    return Scoring("drawn", part="test", model="history", trainable="heads")
 
 
 def places(few):
@@ -31,7 +31,7 @@ def test_the_cells_of_public_people_add_up_to_the_whole(few, scores):
 
 @pytest.mark.parametrize("least", [2, 3])
 def test_of_people_who_are_not_public_only_cells_of_enough_of_them_are_shown(few, scores, least, monkeypatch):
-    closed = source.Split(public=(), client=few.client[:2], test=few.test)
+    closed = source.Split(public=(), client=few.client[:2], validation=few.validation, test=few.test)
     monkeypatch.setattr(source, "split", lambda name: closed)
     monkeypatch.setattr(scoring, "LEAST_PEOPLE", least)
     shown = {

@@ -32,6 +32,8 @@ def test_seeds_are_merged_into_mean_and_standard_deviation(tmp_path):
     assert row.figures["top1"].mean == pytest.approx(0.58)
     assert row.figures["top1"].sd == pytest.approx(statistics.stdev((0.5, 0.6, 0.64)))
     assert (sweep.baseline, row.baseline) == ("markov3", 0.5)
+    assert row.private.mean == pytest.approx(0.44)
+    assert "0.440" in table(sweep).splitlines()[1]
 
 
 def test_one_seed_has_no_spread(tmp_path):
@@ -85,7 +87,10 @@ def test_without_any_result_there_is_a_list_and_no_plot(tmp_path):
     [
         ([{"model": {"name": name}} for name in ("history", "office-10k")], ("history", "office-10k")),
         ([{"privacy__clip_norm": 0.1 * n, "learn__clip_norm": 1.0 + n} for n in range(1, 9)], ("learn.clip_norm",)),
-        ([{"epsilon": one} for one in (1.0, 4.0)], ("ε (employee level, against the server)", "Markov chain")),
+        (
+            [{"epsilon": one} for one in (1.0, 4.0)],
+            ("ε (employee level, against the server)", "Markov chain", "private counts, one release at the same ε"),
+        ),
     ],
 )
 def test_the_plot_is_against_epsilon_a_number_or_names(runs, words, tmp_path):

@@ -48,7 +48,11 @@ def test_where_noise_was_given_no_figure_is_made_up():
 
 @pytest.mark.parametrize("public", [True, False])
 def test_a_sweep_on_people_says_so_before_it_begins(public, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(source, "split", lambda name: source.Split(public=("a",) * public, client=("b",), test=("c",)))
+    monkeypatch.setattr(
+        source,
+        "split",
+        lambda name: source.Split(public=("a",) * public, client=("b",), validation=("d",), test=("c",)),
+    )
     recording = tmp_path / "pilot.recording"
     words = ["data=files", f"data.path={recording}", "privacy.epsilon=2,4", "seed=0,1", "server.rounds=0"]
     assert main(["train", "-m", *words, f"hydra.sweep.dir={tmp_path / 'sweep'}"]) == 2  # no rounds: refused at once

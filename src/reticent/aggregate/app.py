@@ -20,7 +20,7 @@ from reticent.aggregate.standing import write_report as _report
 from reticent.errors import IntegrityError, ReticentError, RoundAborted, SettingError, StateError
 from reticent.evaluate.metrics import Scorer
 from reticent.model import catalogue
-from reticent.model.checkpoint_file import SavedWeights, write_weights
+from reticent.model.checkpoint_file import SavedWeights, read_weights, write_weights
 from reticent.model.network import initial
 from reticent.recordings import source
 from reticent.records.files import naming
@@ -86,7 +86,8 @@ def serve(grid: Grid, folder: ServerFolder, plan_id: str) -> None:
 
 def _run(grid: Grid, folder: ServerFolder, plan_id: str, earlier: str) -> None:
     signed, plan = _plan(folder, plan_id)
-    catalogue.check(plan.model, plan.trainable, plan.parameters)
+    if not plan.measures:
+        catalogue.check(plan.model, plan.trainable, plan.parameters)
     run_folder = folder.run(plan_id)
 
     def publish(rounds_done: int, weights: Vector) -> None:
@@ -113,7 +114,7 @@ def _run(grid: Grid, folder: ServerFolder, plan_id: str, earlier: str) -> None:
             publish=publish,
             tell=tell,
         )
-        run_plan(organisation, initial(plan.model, plan.trainable), earlier=earlier)
+        run_plan(organisation, _weights(run_folder, plan), earlier=earlier)
 
 
 def _plan(folder: ServerFolder, plan_id: str) -> tuple[Signed, Plan]:
@@ -127,6 +128,16 @@ def _plan(folder: ServerFolder, plan_id: str) -> tuple[Signed, Plan]:
     if signed.id != plan_id:
         raise IntegrityError(f"{path} holds another plan than its folder says; nothing was sent")
     return signed, read_plan(signed, SigningKey.load(folder.operator_key).public)
+
+
+def _weights(run_folder: Path, plan: Plan) -> Vector:
+    """The public ones; for a plan that measures those that were submitted with it, which may lie there from a first start."""
+    if not plan.measures:
+        return initial(plan.model, plan.trainable)
+    saved = read_weights(run_folder / "model.safetensors")
+    if (saved.model, saved.trainable) != (plan.model, plan.trainable):
+        raise IntegrityError(f"{run_folder} holds weights of another model than its plan; nothing was sent")
+    return saved.weights
 
 
 def _scorer(plan: Plan) -> Callable[[Vector], Metrics | None]:

@@ -1,6 +1,7 @@
 """One attempt at one round over a Flower Grid: join, receipt, train, sum, step."""
 
 import functools
+import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from flwr.app import ConfigRecord, RecordDict
 from flwr.serverapp import Grid
 
@@ -30,14 +32,17 @@ from reticent.aggregate.validation import (
     reply_bytes,
 )
 from reticent.errors import IntegrityError, RoundAborted
+from reticent.evaluate.measure import reading
 from reticent.privacy.mechanism import norm_bound, payload_bound
 from reticent.records.canonical import digest
+from reticent.records.files import replace_private
 from reticent.records.messages import JoinReply, JoinRequest, TrainRequest
 from reticent.records.plan import Plan
 from reticent.records.signed import Signed
 
 JOIN_MESSAGE = "query.join"
 TRAIN_MESSAGE = "train"
+MEASURED = "measured.json"
 _NAMED = 4  # devices in one sentence
 
 A = TypeVar("A", JoinReply, Contribution)
@@ -148,6 +153,9 @@ class Attempt:
         if tally.released < terms.min_cohort:
             self._abort(f"{tally.released} of {tally.joined} devices gave a valid release")
         mean = self._sum * terms.release.grid / tally.released
+        if terms.measures:
+            write_measured(self._of.run_folder, mean, terms=terms, released=tally.released)
+            return self._state
         return self._of.optimiser.step(self._state, mean, step=self._number, steps=terms.rounds)
 
     def _abort(self, what: str) -> NoReturn:
@@ -304,6 +312,12 @@ class Attempt:
             self._tally.abstained += 1
             return None
         return answer, data
+
+
+def write_measured(run_folder: Path, mean: npt.NDArray[np.float64], *, terms: Plan, released: int) -> None:
+    """measured.json: what the mean of the releases says of the weights. Written again, it says the same."""
+    found = reading(mean, release=terms.release, released=released)
+    replace_private(run_folder / MEASURED, json.dumps(found, indent=2).encode() + b"\n")
 
 
 def weights_bytes(weights: Vector) -> bytes:

@@ -86,7 +86,7 @@ def run_course(course: Course, initial: Vector, play: Play) -> ServerState:
     """
     journal = Journal(course.run_folder / "rounds.jsonl", told=course.told)
     folder = course.run_folder / "checkpoint"
-    checkpoint = read_checkpoint(folder, plan_id=course.plan_id, parameters=course.terms.parameters)
+    checkpoint = read_checkpoint(folder, plan_id=course.plan_id, parameters=_length(course, initial))
     begun = checkpoint is not None
     if checkpoint is None:
         checkpoint = _beginning(course, initial)
@@ -103,8 +103,13 @@ def run_course(course: Course, initial: Vector, play: Play) -> ServerState:
     return checkpoint.state
 
 
+def _length(course: Course, initial: Vector) -> int:
+    """Of the weights. A plan that measures leaves them as they are, and its releases are shorter."""
+    return initial.size if course.terms.measures else course.terms.parameters
+
+
 def _beginning(course: Course, initial: Vector) -> Checkpoint:
-    parameters = course.terms.parameters
+    parameters = _length(course, initial)
     if initial.shape != (parameters,) or initial.dtype != np.float32 or not np.isfinite(initial).all():
         raise SettingError(
             f"the public weights aren't {parameters} finite float32 numbers, as the plan says; nothing was sent"

@@ -113,7 +113,7 @@ def _file(path: Path) -> _Recording:
 
 
 def _sizes(groups: source.Split) -> dict[str, int]:
-    return {"public": len(groups.public), "client": len(groups.client), "test": len(groups.test)}
+    return {name: len(getattr(groups, name)) for name in groups.__slots__}
 
 
 def _count(recording: _Recording) -> tuple[dict[str, Any], list[Grey]]:
@@ -179,7 +179,12 @@ def _table(found: dict[str, Any]) -> str:
         ("frames", f"{found['distinct_frames']:,} distinct, {found['frames_with_patch']:,} actions with a patch")
     )
     rows.append(("pictures", found["contact_sheet"] or "none; --contact-sheet writes one"))
-    rows.append(("split", f"{split['public']:,} public, {split['client']:,} clients, {split['test']:,} for testing"))
+    rows.append(
+        (
+            "split",
+            f"{split['public']:,} public, {split['client']:,} clients, {split['validation']:,} for tuning, {split['test']:,} for testing",
+        )
+    )
     rows.append(("in time", f"{found['actions_held_out_in_time']:,} actions held out, of everybody's last sessions"))
     rows.append(("file", "none: made when asked for" if size is None else f"{size / 1e6:.1f} MB"))
     lines = [found["title"], *(f"  {name:<10}{value}" for name, value in rows)]

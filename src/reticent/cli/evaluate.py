@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,11 +37,15 @@ _COLUMNS = {
     metavar="NAME",
     help="Recorded sessions, or the path of a recording; scored on their test people.",
 )
+@click.option("--per-person", is_flag=True, help="Also each person's held-out time, by number: sorted, never named.")
 @click.option("--json", "as_json", is_flag=True, help="Machine output.")
-def evaluate(checkpoint: str, data: str, as_json: bool) -> None:
+def evaluate(checkpoint: str, data: str, per_person: bool, as_json: bool) -> None:
     """Metrics of CHECKPOINT, and of baselines counted on public people (or clients), on the test people of NAME.
 
     CHECKPOINT is a run's model.safetensors, or the name of a model for its public start.
+
+    With --per-person also of every person's last third of sessions, which nobody trained on, with the simplest baseline for each: the Markov
+    chain that their own earlier sessions would give. It is for recordings of people who agreed to be in one.
 
     Example: reticent evaluate office-60k --data office
     """
@@ -58,18 +62,60 @@ def evaluate(checkpoint: str, data: str, as_json: bool) -> None:
     of = data if whom.source == name else whom.source
     counted = together(source.pool(whom.source, person) for person in whom.people)
     rows = {"model": score(saved.model, saved.trainable, saved.weights, tested), **baselines(counted, tested)}
+    theirs = _each(saved, name) if per_person else None
     if as_json:
         report = {
             "data": data,
             "test_people": len(split.test),
             "baselines_counted_on": of if whom.public else f"{of} (clients)",
         }
-        click.echo(json.dumps({**_identity(saved), **report, **_figures(rows)}, indent=2))
+        each = {} if theirs is None else {"per_person": theirs}
+        click.echo(json.dumps({**_identity(saved), **report, **_figures(rows), **each}, indent=2))
     else:
         told = (
             f"public people of {of}" if whom.public else f"the clients of {of}, without privacy: nobody there is public"
         )
         click.echo(_table(saved, f"{len(split.test)} test people of {data}", rows, counted=told))
+        if theirs is not None:
+            click.echo(_numbered(theirs))
+
+
+def _each(saved: SavedWeights, name: str) -> list[dict[str, float | int | str]]:
+    """Everybody's held-out time, the lowest top-1 first. own: top-1 of the Markov chain that their earlier sessions give."""
+    from reticent.evaluate.baselines import baselines
+    from reticent.evaluate.metrics import score
+    from reticent.recordings import source
+
+    groups, found = source.split(name), []
+    for part in groups.__slots__:
+        for person in getattr(groups, part):
+            time = source.split_time(name, person)
+            if len(time.earlier) and len(time.later):
+                figures = score(saved.model, saved.trainable, saved.weights, time.later)
+                own = baselines(time.earlier, time.later)["markov3"].top1
+                found.append({"part": part, **figures.as_dict(), "own": own})
+    found.sort(key=lambda one: float(one["top1"]))
+    return [{"person": number, **one} for number, one in enumerate(found, start=1)]
+
+
+def _numbered(rows: Sequence[Mapping[str, float | int | str]]) -> str:
+    """Nobody's name: numbers by rank."""
+    lines = [
+        "",
+        f"{'person':>6}  {'part':10}{'actions':>8}{'top-1':>8}{'perplexity':>12}{'cell top-1':>12}{'own counts':>12}",
+    ]
+    lines += [
+        f"{one['person']:>6}  {one['part']:10}{one['examples']:8}{one['top1']:8.3f}{one['perplexity']:12.3f}"
+        f"{one['cell_top1']:12.3f}{one['own']:12.3f}"
+        for one in rows
+    ]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "Held-out time of each, lowest top-1 first. Own counts: top-1 of the Markov chain of their earlier time.",
+        ]
+    )
 
 
 def _checkpoint(checkpoint: str) -> SavedWeights:

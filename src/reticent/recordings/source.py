@@ -1,4 +1,4 @@
-"""Which recorded people are there, who of them may train, sit at a device, or test, and which of their time is held out?
+"""Which recorded people are there, who of them may train, sit at a device, be tuned on, or test, and which of their time is held out?
 
 `office`: real pixels, recorded by scripts without a person, embedded in the package. `web`: scripted people too, at the web
 tasks of MiniWoB++, frames drawn from elements of the pages; embedded, to learn from: all are public but a few to test on. `drawn`
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 from reticent.actions.action import Session
 from reticent.actions.examples import pool as windows
@@ -23,6 +24,8 @@ from reticent.records.files import naming
 
 OFFICE = Path(__file__).parent / "data" / "office.recording"
 WEB = OFFICE.with_name("web.recording")
+Part = Literal["validation", "test"]
+
 DRAWN: Mapping[str, Callable[[int], str]] = MappingProxyType(
     {"drawn": drawn.name, "drawn-web": errands.name}
 )  # any index
@@ -31,20 +34,35 @@ FIRST_CLIENT = 1_000_000  # drawn people from here on train in simulations and n
 _FILE = "file:"
 _TEST_EVERY = 3  # every third person tests: at least a quarter, whatever the number of people
 _WEB_TEST_EVERY = 10  # of `web`, where nobody is a client
+_VALIDATE_EVERY = {
+    True: 3,
+    False: 7,
+}  # of clients, where others are public and where nobody is: about a tenth of all people
 _HELD_OUT_EVERY = 3  # of a person's sessions, one in three is held out, and at least the last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Three disjoint groups of a source's people.
+    """Four disjoint groups of a source's people.
 
     public: what a trunk may learn from. client: who trains, in simulations and at the quickstart's devices.
-    test: who a model is tested on.
+    validation: who settings are chosen on. test: who a model is tested on, once it is chosen.
     """
 
     public: tuple[str, ...]
     client: tuple[str, ...]
+    validation: tuple[str, ...]
     test: tuple[str, ...]
+
+    def part(self, name: Part) -> tuple[str, ...]:
+        """Whom results are about. Raises SettingError where there is nobody."""
+        found = self.validation if name == "validation" else self.test
+        if not found:
+            raise SettingError(
+                f"these recordings are of too few people to have {name} people; evaluate.part=test scores on test people, and a "
+                "dozen people have both; nothing was trained"
+            )
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,18 +177,29 @@ def split_to_learn_from(everyone: tuple[str, ...]) -> Split:
     """The rule of `web`: every tenth tests, all others are public, and nobody is a client."""
     test = everyone[::_WEB_TEST_EVERY]
     tested = set(test)
-    return Split(public=tuple(person for person in everyone if person not in tested), client=(), test=test)
+    return Split(
+        public=tuple(person for person in everyone if person not in tested), client=(), validation=(), test=test
+    )
 
 
 def split_people(everyone: tuple[str, ...], *, public: bool = True) -> Split:
-    """A fixed rule over the sorted people: every third tests, and the others are clients and public by turns.
+    """A fixed rule over the sorted people: every third tests, and the others are clients and public by turns; of the clients,
+    some are kept for validation.
 
     public: whether anybody may be public; without, all the others are clients.
     """
     test = everyone[::_TEST_EVERY]
     tested = set(test)
     rest = tuple(person for person in everyone if person not in tested)
-    return Split(public=rest[1::2], client=rest[::2], test=test) if public else Split(public=(), client=rest, test=test)
+    client, every = rest[::2] if public else rest, _VALIDATE_EVERY[public]
+    validation = client[every - 1 :: every]
+    kept = set(validation)
+    return Split(
+        public=rest[1::2] if public else (),
+        client=tuple(person for person in client if person not in kept),
+        validation=validation,
+        test=test,
+    )
 
 
 def counted(name: str) -> Counted:

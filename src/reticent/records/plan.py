@@ -5,8 +5,9 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit
+from reticent.privacy.mechanism import ROUNDING_SHARE
 from reticent.records.keys import Domain, PublicKey, SigningKey
-from reticent.records.record import Count, Index, Name, Noise, Positive, Rate, Record, Version1
+from reticent.records.record import Count, Index, Name, Noise, Positive, Rate, Record, Version2
 from reticent.records.signed import Signed, sign
 
 LARGEST_MODEL = 1 << 24
@@ -14,6 +15,14 @@ LARGEST_MODEL = 1 << 24
 
 LARGEST_STEPS = 1_000_000
 """Of one round, and the largest divisor of a step."""
+
+
+MEASURES = ("windows", "top1", "top3", "cell_top1", "cell_top3", "loss")
+"""What a plan that measures releases of each person, in this order, each in [0, 1]: sums over their windows, divided by
+their number or LEAST_WINDOWS, whichever is more. windows: 1 each. loss: -log likelihood of the kind, clipped, over LOSS_CAP."""
+
+LEAST_WINDOWS = 50
+LOSS_CAP = 5.0
 
 
 class LocalTraining(Record):
@@ -50,16 +59,21 @@ class Release(Record):
 
 
 class Plan(Record):
-    """Some rounds of training. Times are Unix seconds; `rounds` are numbered from 0."""
+    """Some rounds of training; or, with `training` None, one round that trains nothing and measures given weights.
+
+    model, trainable: which weights devices are sent. parameters: how many numbers one release has: as many as are trained, or
+    MEASURES. Version 2 is for plans that measure. Times are Unix seconds; `rounds` are numbered from 0.
+    """
 
     TITLE: ClassVar[str] = "plan"
+    KNOWN: ClassVar[int] = 2
 
-    version: Version1 = 1
+    version: Version2 = 1
     purpose: Name
     model: Name
     parameters: Annotated[int, Field(ge=1, le=LARGEST_MODEL)]
     trainable: Literal["heads", "all"]
-    training: LocalTraining
+    training: LocalTraining | None
     release: Release
     min_cohort: Count
     rounds: Annotated[int, Field(ge=1, le=1_000_000)]
@@ -72,6 +86,19 @@ class Plan(Record):
             raise ValueError("expires_at must be later than issued_at")
         return self
 
+    @model_validator(mode="after")
+    def _measures_once(self) -> Self:
+        if (self.version == 2) != self.measures:
+            raise ValueError("a plan without training is of version 2, and one with training of version 1")
+        if self.measures and (self.rounds, self.parameters) != (1, len(MEASURES)):
+            raise ValueError(f"a plan that measures has one round and {len(MEASURES)} parameters")
+        return self
+
+    @property
+    def measures(self) -> bool:
+        """Whether devices measure the weights that they are sent, and train nothing."""
+        return self.training is None
+
     def events(self) -> tuple[PrivacyEvent, PrivacyEvent]:
         """Return what ONE round does to a person: the employee-level event, then the example-level one."""
         employee = PrivacyEvent(
@@ -81,7 +108,21 @@ class Plan(Record):
             clip_norm=self.release.clip_norm,
             noise_multiplier=self.release.noise_multiplier,
         )
-        example = PrivacyEvent(
+        return employee, self._of_example()
+
+    def _of_example(self) -> PrivacyEvent:
+        """Of one window. One more or less moves what is measured by 1 / LEAST_WINDOWS of the clip norm at most, and rounding to
+        the grid by another ROUNDING_SHARE (docs/adr/0016-devices-measure.md)."""
+        if self.training is None:
+            share = 1 / LEAST_WINDOWS + ROUNDING_SHARE
+            return PrivacyEvent(
+                unit=Unit.EXAMPLE,
+                adjacency=Adjacency.ZERO_OUT,
+                mode=Mode.LOCAL,
+                clip_norm=self.release.clip_norm * share,
+                noise_multiplier=self.release.noise_multiplier / share,
+            )
+        return PrivacyEvent(
             unit=Unit.EXAMPLE,
             adjacency=Adjacency.ZERO_OUT,
             mode=Mode.LOCAL,  # the whole example-level noise is on the device in every mode
@@ -90,7 +131,6 @@ class Plan(Record):
             sampling_rate=self.training.sampling_rate,
             steps=self.training.steps,
         )
-        return employee, example
 
 
 def sign_plan(plan: Plan, key: SigningKey) -> Signed:

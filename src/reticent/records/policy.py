@@ -4,15 +4,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, JsonValue, PlainSerializer, PlainValidator, StringConstraints
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+    model_validator,
+)
 
 from reticent.errors import FormatError, PolicyViolation, SettingError, SignatureError
 from reticent.privacy.events import Mode
 from reticent.privacy.mechanism import check_grid
 from reticent.records.canonical import LIMIT_BYTES, canonical, parse_canonical
 from reticent.records.keys import Domain, PublicKey, SigningKey
-from reticent.records.plan import Plan
-from reticent.records.record import Budget, Count, Hash, Key, Name, Noise, Positive, Rate, Record, Version1
+from reticent.records.plan import LocalTraining, Plan
+from reticent.records.record import Budget, Count, Hash, Key, Name, Noise, Positive, Rate, Record, Version1, Version2
 from reticent.records.signed import Signed, sign
 
 CLOCK_SKEW_S = 300
@@ -34,7 +42,7 @@ OneOrMore = Field(min_length=1, max_length=64)
 class Policy(Record):
     """An organisation's terms.
 
-    purposes, models, trainable, modes: what a plan may name.
+    purposes, models, trainable, modes: what a plan may name; "nothing" in trainable lets plans measure, and makes it version 2.
     epsilon_employee, epsilon_example, delta: lifetime budgets.
     max_clip_norm, min_noise_multiplier: of the update (employee level).
     sampling_rate, expected_batch, steps, max_example_clip_norm, min_example_noise_multiplier: of training (example
@@ -45,12 +53,13 @@ class Policy(Record):
     """
 
     TITLE: ClassVar[str] = "policy"
+    KNOWN: ClassVar[int] = 2
 
-    version: Version1 = 1
+    version: Version2 = 1
     organisation: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+\z")]
     purposes: Annotated[tuple[Name, ...], OneOrMore, Distinct]
     models: Annotated[tuple[Name, ...], OneOrMore, Distinct]
-    trainable: Annotated[tuple[Literal["heads", "all"], ...], OneOrMore, Distinct]
+    trainable: Annotated[tuple[Literal["heads", "all", "nothing"], ...], OneOrMore, Distinct]
     modes: Annotated[tuple[Mode, ...], OneOrMore, Distinct]
     delta: Annotated[float, Field(ge=1e-30, le=0.01)]
     epsilon_employee: Budget
@@ -69,6 +78,12 @@ class Policy(Record):
     receipt_key: Key
     council_key: Key | None
 
+    @model_validator(mode="after")
+    def _version_fits(self) -> Self:
+        if (self.version == 2) != ("nothing" in self.trainable):
+            raise ValueError("a policy with nothing among trainable is of version 2, and any other of version 1")
+        return self
+
 
 def check_plan(plan: Plan, policy: Policy, *, round: int, now: int) -> None:  # noqa: A002  # the wire's own word
     """Pass if `policy` allows round `round` of `plan` at the time `now` (Unix seconds). Looks at no data.
@@ -80,16 +95,15 @@ def check_plan(plan: Plan, policy: Policy, *, round: int, now: int) -> None:  # 
     _among("purpose", plan.purpose, policy.purposes)
     _among("model", plan.model, policy.models)
     _among("trainable", plan.trainable, policy.trainable)
+    if training is None:
+        _among("training", "nothing", policy.trainable)
+    else:
+        _check_training(training, policy)
     _among("release.mode", release.mode.value, policy.modes)
     if release.mode is not Mode.LOCAL:
         raise _refusal("release.mode", release.mode.value, "local; devices don't speak secure aggregation yet")
     _at_most("release.clip_norm", release.clip_norm, policy.max_clip_norm)
     _at_least("release.noise_multiplier", release.noise_multiplier, policy.min_noise_multiplier)
-    _exactly("training.sampling_rate", training.sampling_rate, policy.sampling_rate)
-    _exactly("training.expected_batch", training.expected_batch, policy.expected_batch)
-    _exactly("training.steps", training.steps, policy.steps)
-    _at_most("training.clip_norm", training.clip_norm, policy.max_example_clip_norm)
-    _at_least("training.noise_multiplier", training.noise_multiplier, policy.min_example_noise_multiplier)
     _at_least("min_cohort", plan.min_cohort, policy.min_cohort)
     _at_most("rounds", plan.rounds, policy.max_rounds)
     _at_least("round", round, 0)
@@ -108,6 +122,14 @@ def check_plan(plan: Plan, policy: Policy, *, round: int, now: int) -> None:  # 
         )
     except SettingError as error:
         raise PolicyViolation(f"the plan's release.grid is {release.grid:g}, which does not do: {error}") from None
+
+
+def _check_training(training: LocalTraining, policy: Policy) -> None:
+    _exactly("training.sampling_rate", training.sampling_rate, policy.sampling_rate)
+    _exactly("training.expected_batch", training.expected_batch, policy.expected_batch)
+    _exactly("training.steps", training.steps, policy.steps)
+    _at_most("training.clip_norm", training.clip_norm, policy.max_example_clip_norm)
+    _at_least("training.noise_multiplier", training.noise_multiplier, policy.min_example_noise_multiplier)
 
 
 def _refusal(field: str, asked: object, allowed: str) -> PolicyViolation:

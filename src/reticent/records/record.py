@@ -35,6 +35,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\z")
 """A name out of a closed list somewhere: lower case, digits, dot, underscore, hyphen; 1 to 64 characters."""
 
 Version1 = Annotated[int, Field(ge=1, le=1)]  # not Literal[1]: pydantic lets `true` and `1.0` pass as that
+Version2 = Annotated[int, Field(ge=1, le=2)]
 
 Count = Annotated[int, Field(ge=1, le=LARGEST_INTEGER)]
 Index = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
@@ -58,6 +59,9 @@ class Record(BaseModel):
 
     TITLE: ClassVar[str] = "record"
     """What an error message calls it."""
+
+    KNOWN: ClassVar[int] = 1
+    """The newest version that this release reads."""
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -84,13 +88,13 @@ class Record(BaseModel):
         Raises: FormatError; NewerFormatError for a newer version, before anything else is looked at.
         """
         value = parse_canonical(data, limit_bytes=limit_bytes)
-        check_version(value, known=1, title=cls.TITLE)
+        check_version(value, known=cls.KNOWN, title=cls.TITLE)
         return _read(cls, value, lambda: cls.model_validate_json(data))
 
     @classmethod
     def from_value(cls, value: JsonValue) -> Self:
         """Read a record from JSON values that `parse_canonical` gave, by the same rules as `from_bytes`."""
-        check_version(value, known=1, title=cls.TITLE)
+        check_version(value, known=cls.KNOWN, title=cls.TITLE)
         return _read(cls, value, lambda: cls.model_validate_json(json.dumps(value)))
 
 

@@ -24,11 +24,13 @@ def read_draft(path: Path, *, receipt_key: PublicKey) -> Policy:
 
     Raises: SettingError naming the field that is missing, unknown or out of range; FormatError for anything but YAML.
     """
+    draft = read_yaml(path)
+    trainable = draft.get("trainable")
     values: dict[str, JsonValue] = {
-        "version": 1,
+        "version": 2 if isinstance(trainable, list) and "nothing" in trainable else 1,
         "receipt_key": receipt_key.hex,
         "council_key": None,
-        **read_yaml(path),
+        **draft,
     }
     try:
         return Policy.from_value(values)

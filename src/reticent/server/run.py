@@ -21,8 +21,9 @@ from reticent.aggregate.standing import (
     write_report,
     write_submission,
 )
-from reticent.errors import FormatError, StateError
+from reticent.errors import FormatError, SettingError, StateError
 from reticent.model import catalogue
+from reticent.model.checkpoint_file import SavedWeights, write_weights
 from reticent.records.budget import check_budget
 from reticent.records.files import locked, naming, sync_folder, write_private
 from reticent.records.keys import SigningKey
@@ -73,24 +74,30 @@ def submit(
     root: Path,
     plan: Plan,
     *,
+    weights: SavedWeights | None = None,
     now: Callable[[], float] = time.time,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> str:
     """Sign a plan and start its rounds; its plan id. Devices check the plan again; this only tells at once.
 
-    say: hears, before anything begins, where noise will drown what the enrolled devices teach.
+    weights: which a plan that measures is about. say: hears, before anything begins, where noise will drown what the enrolled devices teach.
     Raises: Refused where devices would refuse it, its rounds beyond a lifetime budget included; StateError where the server isn't running. Nothing was asked.
     """
     paths, _ = open_folder(root)
     _, policy = policies.current(paths)
-    catalogue.check(plan.model, plan.trainable, plan.parameters)
+    if (weights is not None) != plan.measures:
+        raise SettingError(
+            "a plan that measures is submitted with the weights that it measures, and no other; nothing was asked"
+        )
+    if not plan.measures:
+        catalogue.check(plan.model, plan.trainable, plan.parameters)
     check_plan(plan, policy, round=plan.rounds - 1, now=int(now()))
     check_budget((), plan.events() * plan.rounds, policy)
     _check_served(paths)
     drowned = plans.outlook(plan, enrolled=len(read_directory(paths.devices)))
     if drowned is not None:
         say(drowned)
-    return _hand_over(paths, sign_plan(plan, SigningKey.load(paths.operator_key)))
+    return _hand_over(paths, sign_plan(plan, SigningKey.load(paths.operator_key)), weights=weights)
 
 
 def submit_file(root: Path, draft: Path, *, say: Callable[[str], None], now: Callable[[], float] = time.time) -> str:
@@ -287,13 +294,15 @@ def read_run(paths: ServerPaths, plan_id: str) -> Plan:
     return _known(paths, plan_id)[1]
 
 
-def _hand_over(paths: ServerPaths, signed: Signed) -> str:
+def _hand_over(paths: ServerPaths, signed: Signed, *, weights: SavedWeights | None = None) -> str:
     folder = paths.run(signed.id)
     try:
         folder.mkdir(mode=0o700, parents=True)
     except FileExistsError:
         raise StateError(f"plan {signed.id} has a run already; `--resume {signed.id}` goes on with it") from None
     write_private(folder / "plan.json", signed.to_bytes())
+    if weights is not None:
+        write_weights(folder / "model.safetensors", weights)
     sync_folder(folder.parent)
     with _one_at_a_time(folder):
         try:

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Iterable
 from concurrent.futures import BrokenExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from flwr.app import ConfigRecord, Message
 
 from reticent.aggregate.attempt import TRAIN_MESSAGE, Tally
-from reticent.aggregate.optimiser import ServerMomentum, ServerState
+from reticent.aggregate.optimiser import Doubles, ServerMomentum, ServerState
 from reticent.errors import RoundAborted
 from reticent.records.messages import VALUE_BYTES
 from reticent.records.plan import Plan
@@ -40,11 +40,16 @@ class SimulatedRound:
     people: int
     size: int
     seed: int
-    optimiser: ServerMomentum
+    optimiser: ServerMomentum = field(default_factory=ServerMomentum)
     peak_rss_mb: float = 0.0
 
     def __call__(self, number: int, state: ServerState, weights: bytes, tally: Tally) -> ServerState:
         """Raises: RoundAborted, if a worker died; the state is as before."""
+        mean = self.mean(number, weights, tally)
+        return self.optimiser.step(state, mean, step=number, steps=self.plan.rounds)
+
+    def mean(self, number: int, weights: bytes, tally: Tally) -> Doubles:
+        """Of the releases of everybody who is asked in that round, in weight space. Raises: as a round."""
         began = time.monotonic()
         asked = cohort(number, people=self.people, size=self.size, seed=self.seed)
         nodes = list(self.grid.get_node_ids())
@@ -71,5 +76,5 @@ class SimulatedRound:
         tally.bytes_received = VALUE_BYTES * self.plan.parameters * tally.released
         tally.seconds_train = time.monotonic() - began
         self.peak_rss_mb = max(self.peak_rss_mb, sum(peaks.values()))
-        mean = total * self.plan.release.grid / tally.released
-        return self.optimiser.step(state, mean, step=number, steps=self.plan.rounds)
+        mean: Doubles = total * self.plan.release.grid / tally.released
+        return mean

@@ -126,12 +126,12 @@ def conf_folder() -> Path:
     raise StateError(f"the config groups of `reticent train` are not in this installation; install it again; {NOTHING}")
 
 
-def settings_of(config: DictConfig) -> Settings:
-    """What Hydra composed, checked. Raises: SettingError."""
+def settings_of(config: DictConfig, *, sweep: bool = False) -> Settings:
+    """What Hydra composed, checked. sweep: whether it is one of many to choose from. Raises: SettingError."""
     values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     if not isinstance(values, dict):
         raise SettingError(f"the settings are no mapping of names to values; {NOTHING}")
-    return Settings.of(values)
+    return Settings.of(values, unsaid="validation" if sweep else "test")
 
 
 def first_sentence(error: Exception) -> str:
@@ -146,7 +146,8 @@ def _experiment(config: DictConfig) -> float:
     root = Path(HydraConfig.get().runtime.output_dir)
     alone = str(HydraConfig.get().launcher["_target_"]).endswith("BasicLauncher")
     try:
-        return float(_run(settings_of(config), root, alone=alone)["perplexity"])
+        sweep = HydraConfig.get().mode is RunMode.MULTIRUN
+        return float(_run(settings_of(config, sweep=sweep), root, alone=alone)["perplexity"])
     except ReticentError:
         with contextlib.suppress(OSError):  # with anything in it, it stays
             root.rmdir()  # Hydra makes it before anything is checked

@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from reticent.aggregate.app import TEST_DATA
+from reticent.aggregate.attempt import MEASURED
 from reticent.aggregate.directory import read_directory
 from reticent.errors import Refused, RoundAborted, SettingError, StateError
+from reticent.model.checkpoint_file import read_weights
+from reticent.records.budget import check_budget
+from reticent.records.canonical import digest
 from reticent.records.files import replace_private
-from reticent.records.policy import DAY_S, Policy
+from reticent.records.plan import Plan
+from reticent.records.policy import DAY_S, Policy, check_plan
 from reticent.records.record import Hash, Record, Version1
 from reticent.records.signed import LIMIT_BYTES
 from reticent.server import policies
@@ -21,6 +26,7 @@ from reticent.server import run as server
 from reticent.server.interruption import interrupted_by_sigterm
 from reticent.server.settings import ServerPaths, open_folder
 from reticent.train.folder import RunFolder
+from reticent.train.measuring import measuring
 from reticent.train.planning import Planned, planned
 from reticent.train.settings import NOTHING, Settings, SuperLink
 
@@ -46,10 +52,11 @@ def run_on_devices(
     began: Callable[[Planned, Sequence[Mapping[str, Any]]], None],
     told: Callable[[Mapping[str, Any]], None],
     noted: Callable[[str], None],
-) -> tuple[Planned, Mapping[str, float | None]]:
+) -> tuple[Planned, Mapping[str, float | None], Plan | None]:
     """Sign the plan and follow its rounds, or go on with the one that this folder began.
 
-    Returns: the plan as signed, for the devices whose releases were received, and the policy's limits of epsilon by unit.
+    Returns: the plan as signed, for the devices whose releases were received, the policy's limits of epsilon by unit, and the
+    plan by which devices then measured, where that was asked for.
     The folder then holds the server's rounds.jsonl, model, plan and checkpoint, as far as they came.
     began: gets the plan for all enrolled devices and the journal's lines of before. told: gets each new line of it. noted: gets sentences for the operator: whom the run waits for.
     Ctrl-C and SIGTERM stop the run on the server; `resume` goes on with it.
@@ -84,7 +91,8 @@ def run_on_devices(
         raise RoundAborted(f"{outcome.sentence()}; `reticent train resume={folder.root}` goes on with it")
     _, policy = policies.current(paths)
     limits = {"employee": policy.epsilon_employee, "example": policy.epsilon_example}
-    return _played(settings, paths, plan_id), limits
+    made = _played(settings, paths, plan_id)
+    return made, limits, _measure(made, root, folder, noted=noted)
 
 
 def _submit(settings: Settings, root: Path, folder: RunFolder, *, noted: Callable[[str], None]) -> str:
@@ -96,11 +104,38 @@ def _submit(settings: Settings, root: Path, folder: RunFolder, *, noted: Callabl
         raise StateError(f"no device is enrolled at {root}; {NOTHING}")
     now = int(time.time())
     made = planned(settings, people=devices, issued_at=now, expires_at=now + policy.max_plan_days * DAY_S)
+    measured = measuring(made)
+    if measured is not None:
+        try:
+            check_plan(measured, policy, round=0, now=now)
+            check_budget((), (*made.plan.events() * made.plan.rounds, *measured.events()), policy)
+        except Refused as refusal:
+            raise SettingError(f"devices would refuse evaluate.private_epsilon: {refusal}") from None
     folder.begin(settings)
     try:
         return server.submit(root, made.plan, say=noted)
     except Refused as refusal:
         raise SettingError(f"devices would refuse this: {refusal}") from None
+
+
+def _measure(made: Planned, root: Path, folder: RunFolder, *, noted: Callable[[str], None]) -> Plan | None:
+    """One more round, which measures the last model; the folder then holds measured.json. A resume finds the same plan again."""
+    plan = measuring(made)
+    if plan is None:
+        return None
+    paths, _ = open_folder(root)
+    plan_id = digest(plan.to_bytes())
+    if paths.run(plan_id).is_dir():
+        server.resume(root, plan_id)
+    else:
+        server.submit(root, plan, weights=read_weights(folder.model), say=noted)
+    outcome = server.wait(root, plan_id, on_wait=noted)
+    if not outcome.complete:
+        raise RoundAborted(
+            f"the model was trained and not measured: {outcome.sentence()}; `reticent train resume={folder.root}` asks again"
+        )
+    shutil.copyfile(paths.run(plan_id) / MEASURED, folder.root / MEASURED)
+    return plan
 
 
 def _check(settings: Settings, policy: Policy) -> None:

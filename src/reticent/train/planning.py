@@ -13,6 +13,7 @@ from reticent.model import catalogue
 from reticent.privacy.calibration import noise_multiplier
 from reticent.privacy.events import Mode, PrivacyEvent, Unit
 from reticent.privacy.filters import admits
+from reticent.privacy.gaussian import composed_mu
 from reticent.privacy.mechanism import grid_for
 from reticent.records.plan import Plan, Release
 from reticent.sim.cohorts import most_rounds
@@ -89,6 +90,17 @@ def against_server(events: Sequence[PrivacyEvent], *, honest: int) -> tuple[Priv
         else event
         for event in events
     )
+
+
+def once(made: Planned, rounds_of_one: int) -> float:
+    """The noise multiplier of each person's one release that costs them, against the server, what those rounds did.
+
+    In mode secure a share again: the same part of all people is taken to be honest as of a cohort.
+    """
+    employee = [event for event in made.events(rounds_of_one) if event.unit is Unit.EMPLOYEE]
+    alone = 1 / composed_mu((event.noise_multiplier, event.steps) for event in employee)
+    secure = made.plan.release.mode is Mode.SECURE
+    return alone * math.sqrt(made.cohort / made.people) if secure else alone
 
 
 def _check_limits(made: Planned) -> None:

@@ -1,14 +1,15 @@
 """privacy.json: what happened to the person who was charged most often, and what that costs against whom."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from reticent.actions.vocabulary import HISTORY
-from reticent.privacy.events import Adjacency, Mode
+from reticent.privacy.events import Adjacency, Mode, PrivacyEvent
 from reticent.privacy.guarantees import Guarantee, guarantees
+from reticent.records.plan import Plan
 from reticent.sim.cohorts import most_rounds
 from reticent.train.planning import Planned
 from reticent.train.settings import SuperLink
@@ -25,22 +26,30 @@ _HONEST = "At least {honest:,} people of every cohort, the one in question inclu
 _SIMULATED = (
     "Noise was drawn from a seed, so nothing here protects anybody: these are the figures that devices would have."
 )
+_MEASURED = "The figures after the last round count the release by which each person measured the model too; those by round don't."
 _ONE_RUN = (
     "The figures are those of this run; a device's ledger adds up every run, and its limits hold for all together."
 )
 _RELEASES = "The server sees and may keep every single release."
 
 
-def privacy_file(made: Planned, *, rounds_done: int, limits: Mapping[str, float | None]) -> dict[str, Any]:
-    """The whole file as JSON values, after `rounds_done` applied rounds.
+def privacy_file(
+    made: Planned, *, rounds_done: int, limits: Mapping[str, float | None], measured: Plan | None = None
+) -> dict[str, Any]:
+    """The whole file as JSON values, after `rounds_done` applied rounds, and one that measured, where a plan for that is given.
 
     limits: of epsilon by unit: what a policy enforces on devices for good, or what a simulation was told to keep.
     """
     simulated = not isinstance(made.settings.engine, SuperLink)
     plan, delta = made.plan, made.settings.privacy.delta
     secure = plan.release.mode is Mode.SECURE
-    most = _most(made, rounds_done)
-    assumptions = [_ASSUMED] * secure + [_HONEST.format(honest=plan.min_cohort)] + [_RELEASES] * (not secure)
+    most, more = _most(made, rounds_done), () if measured is None else measured.events()
+    assumptions = (
+        [_MEASURED] * bool(more)
+        + [_ASSUMED] * secure
+        + [_HONEST.format(honest=plan.min_cohort)]
+        + [_RELEASES] * (not secure)
+    )
     if simulated:
         assumptions.append(_SIMULATED)
     else:
@@ -56,9 +65,12 @@ def privacy_file(made: Planned, *, rounds_done: int, limits: Mapping[str, float 
         "min_cohort": plan.min_cohort,
         "honest_devices": plan.min_cohort,
         "rounds_of_one_person": most,
-        "events": [{**asdict(event), "rounds": most} for event in plan.events()],
+        "events": [
+            *({**asdict(event), "rounds": most} for event in plan.events()),
+            *({**asdict(event), "rounds": 1} for event in more),
+        ],
         "limits": dict(limits),
-        "guarantees": [asdict(one) for one in _after(made, most)],
+        "guarantees": [asdict(one) for one in _after(made, most, more)],
         "by_round": _by_round(made, rounds_done),
     }
 
@@ -76,9 +88,9 @@ def _most(made: Planned, rounds: int) -> int:
     return most_rounds(rounds, people=made.people, size=made.cohort)
 
 
-def _after(made: Planned, rounds_of_one: int) -> tuple[Guarantee, ...]:
+def _after(made: Planned, rounds_of_one: int, more: Sequence[PrivacyEvent]) -> tuple[Guarantee, ...]:
     return guarantees(
-        made.events(rounds_of_one),
+        (*made.events(rounds_of_one), *more),
         delta=made.settings.privacy.delta,
         honest_devices=made.plan.min_cohort,
         windows_per_action=WINDOWS,

@@ -11,13 +11,16 @@ from reticent.audit.report.page import page
 from reticent.audit.report.read import read_run
 from reticent.errors import SettingError
 from reticent.model.checkpoint_file import read_weights
+from reticent.recordings import source
 from reticent.records.files import replace_private
+from reticent.records.plan import Plan
 from reticent.sim.population import population
 from reticent.sim.worker import peak_rss_mb
 from reticent.train.devices import run_on_devices
 from reticent.train.folder import RunFolder
 from reticent.train.hosts import host_of
-from reticent.train.planning import Planned, planned
+from reticent.train.measuring import measuring, read_measured, simulate_measuring
+from reticent.train.planning import Planned, once, planned
 from reticent.train.privacy_file import epsilons, privacy_file
 from reticent.train.scoring import Scoring
 from reticent.train.settings import NOTHING, Settings, SuperLink
@@ -69,25 +72,32 @@ def run(
 def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Noted) -> dict[str, Any]:
     settings = settings.pinned()
     engine, folder = settings.engine, RunFolder(root)
-    workers_mb = 0.0
+    source.split(settings.data.origin).part(settings.evaluate.part)  # refused before any work, where there is nobody
+    workers_mb, measured = 0.0, None
     trained: Sequence[str] = ()
     limits: Mapping[str, float | None]
     if isinstance(engine, SuperLink):
-        made, limits = run_on_devices(settings, engine, folder, began=began, told=told, noted=noted)
+        made, limits, measured = run_on_devices(settings, engine, folder, began=began, told=told, noted=noted)
         scoring = _scoring(settings)
     else:
         people = population(settings.data.origin, people=settings.data.people)
         if not len(people):
             raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
         made = planned(settings, people=len(people))
+        measured = measuring(made)
         with host_of(engine, made) as host:
             folder.begin(settings)
             scoring = _scoring(settings)
             began(made, folder.lines())
             workers_mb = simulate(made, people, host, folder=folder, scoring=scoring, told=told)
+            if measured is not None:
+                weights = read_weights(folder.model).weights
+                simulate_measuring(measured, made, people, host, weights=weights, folder=folder)
         trained = people.names
         limits = {"employee": settings.privacy.epsilon, "example": settings.privacy.epsilon_example}
-    return finish(made, folder, scoring, limits=limits, trained=trained, workers_mb=workers_mb)
+        if measured is not None:
+            limits = {"employee": None, "example": None}  # it was checked before; the measurement is allowed beside it
+    return finish(made, folder, scoring, limits=limits, trained=trained, workers_mb=workers_mb, measured=measured)
 
 
 def finish(
@@ -98,16 +108,25 @@ def finish(
     limits: Mapping[str, float | None],
     trained: Sequence[str],
     workers_mb: float,
+    measured: Plan | None = None,
 ) -> dict[str, Any]:
     """Write privacy.json, results.json and report.html of a run whose rounds are done; returns the results.
 
-    limits: of epsilon by unit. trained: of a simulation, whose held-out time is scored. workers_mb: peak memory of processes beside this one.
+    limits: of epsilon by unit. trained: of a simulation, whose held-out time is scored and whose counts are an alternative. workers_mb: peak memory of processes beside this one. measured: the plan by which people measured.
     """
     lines = folder.lines()
     applied = [line for line in lines if line["status"] == Status.APPLIED]
-    privacy = privacy_file(made, rounds_done=len(applied), limits=limits)
+    privacy = privacy_file(made, rounds_done=len(applied), limits=limits, measured=measured)
     folder.write("privacy.json", privacy)
     settings, weights = made.settings, read_weights(folder.model).weights
+    epsilon, scored = epsilons(privacy), scoring.results(weights)
+    within = None
+    if trained:
+        within, counts = scoring.trained(
+            weights, trained, noise_multiplier=once(made, privacy["rounds_of_one_person"]), seed=settings.seed
+        )
+        trained_for = privacy["by_round"][-1]["employee"]["server"]
+        scored["baselines"]["private_ngram"] = {**counts, "epsilon": trained_for, "delta": privacy["delta"]}
     seconds = statistics.median(line["seconds_join"] + line["seconds_train"] for line in applied)
     results = {
         "version": VERSION,
@@ -119,10 +138,11 @@ def finish(
         "rounds": len(applied),
         "people": made.people,
         "cohort": made.cohort,
-        **scoring.results(weights),
+        **scored,
         "start": lines[0]["metrics"],
-        "within_person": scoring.within(weights, trained),
-        "epsilon": epsilons(privacy),
+        "within_person": within,
+        "measured": None if measured is None else read_measured(folder, settings),
+        "epsilon": epsilon,
         "seconds_per_round": seconds,
         "clients_per_second": statistics.median(line["released"] for line in applied) / max(seconds, 1e-9),
         "bytes_per_round": statistics.median(line["bytes_received"] for line in applied),
@@ -135,4 +155,6 @@ def finish(
 
 
 def _scoring(settings: Settings) -> Scoring:
-    return Scoring(settings.data.origin, model=settings.model.name, trainable=settings.learn.trainable)
+    return Scoring(
+        settings.data.origin, part=settings.evaluate.part, model=settings.model.name, trainable=settings.learn.trainable
+    )

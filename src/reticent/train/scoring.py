@@ -1,5 +1,6 @@
-"""How well does a run's model do, on whom? Test people and baselines, for every engine alike."""
+"""How well does a run's model do, on whom? Test or validation people and baselines, for every engine alike."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import accumulate, pairwise
@@ -7,14 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from reticent.actions.pool import Pool
 from reticent.actions.vocabulary import CELLS, CELLS_X
 from reticent.evaluate.baselines import baselines
 from reticent.evaluate.metrics import Hits, Scorer, metrics
+from reticent.evaluate.private_counts import PrivateCounts
 from reticent.model.pools import together
 from reticent.model.tensors import Floats
+from reticent.privacy.events import NOISE_MULTIPLIER_RANGE
+from reticent.privacy.noise import SeededNoise
 from reticent.recordings import source
 
-MOST_EXAMPLES = 65_536  # of test people, and of those whom baselines count: about 250 MB
+MOST_EXAMPLES = 65_536  # of people who are scored, and of those whom baselines count: about 250 MB
+MOST_COUNTED = 1_000  # people whose counts are released
 MOST_WITHIN = 100  # people whose held-out time is scored: more would only take longer
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 LEAST_PEOPLE = 20  # whose actions a cell of the screen holds, or nothing is said of it
@@ -22,19 +28,21 @@ _PER_PERSON = ("top1", "cell_top1", "perplexity")
 
 
 class Scoring:
-    """The test people of a source, for one model. None of them trained it, none of them is named in a result."""
+    """The test or validation people of a source, for one model. None of them trained it, none of them is named in a result."""
 
-    def __init__(self, data: str, *, model: str, trainable: str) -> None:
+    def __init__(self, data: str, *, part: source.Part, model: str, trainable: str) -> None:
+        """Raises: SettingError where a source has nobody in that part."""
         self._data = data
+        self._part = part
         self._make = partial(Scorer, model, trainable)
-        pools = source.pools(data, source.split(data).test, examples=MOST_EXAMPLES)
+        pools = source.pools(data, source.split(data).part(part), examples=MOST_EXAMPLES)
         self._people = len(pools)
         self._ends = list(accumulate((len(pool) for pool in pools), initial=0))
         self._tested = together(pools)
         self._scorer = self._make(self._tested)
 
     def __call__(self, weights: Floats) -> Mapping[str, float | int]:
-        """Metrics of these trained weights over all test people's actions."""
+        """Metrics of these trained weights over all these people's actions."""
         return self._scorer.score(weights).as_dict()
 
     def results(self, weights: Floats) -> dict[str, Any]:
@@ -42,21 +50,48 @@ class Scoring:
         hits = self._scorer.hits(weights)
         return {
             **metrics([hits]).as_dict(),
-            "test": {"people": self._people, "examples": len(self._tested)},
+            "scored": {"part": self._part, "people": self._people, "examples": len(self._tested)},
             "baselines": self._baselines(),
             "per_person": self._spread(hits),
             "screen": self._screen(hits),
         }
 
-    def within(self, weights: Floats, people: Sequence[str]) -> Mapping[str, float | int] | None:
-        """Metrics on the held-out time of some who trained; None where nobody has any."""
-        later = together(source.split_time(self._data, person).later for person in people[:MOST_WITHIN])
-        return self._make(later).score(weights).as_dict() if len(later) else None
+    def trained(
+        self, weights: Floats, people: Sequence[str], *, noise_multiplier: float, seed: int
+    ) -> tuple[Mapping[str, float | int] | None, dict[str, float | int]]:
+        """Of those who trained: metrics on the held-out time of some, None where nobody has any; and what their counts would
+        have given instead, released once with this noise each.
+
+        Drawn people are slow to make, so a few of them stand for all: the sum is scaled, and its noise is that of all.
+        """
+        counted = people[: MOST_WITHIN if self._data in source.DRAWN else MOST_COUNTED]
+        share = max(noise_multiplier * math.sqrt(len(counted) / len(people)), NOISE_MULTIPLIER_RANGE[0])
+        counts, held_out = PrivateCounts(noise_multiplier=share, noise=SeededNoise(seed)), []
+        for place, person in enumerate(counted):
+            time = source.split_time(self._data, person)
+            counts.add(time.earlier)
+            if place < MOST_WITHIN:
+                held_out.append(time.later)
+        later = together(held_out)
+        member, figures = counts.best(self._chosen_on(), self._tested)
+        return (
+            self._make(later).score(weights).as_dict() if len(later) else None,
+            {**figures.as_dict(), "order": member.order, "clip_norm": member.clip_norm, "counted": len(counted)},
+        )
+
+    def _chosen_on(self) -> Pool:
+        """Whom the private counts are chosen on: validation people, or where there are none whom the other baselines count."""
+        people = source.split(self._data).validation
+        if people:
+            return together(source.pools(self._data, people, examples=MOST_EXAMPLES))
+        return self._counted()
 
     def _baselines(self) -> dict[str, dict[str, float | int]]:
+        return {name: row.as_dict() for name, row in baselines(self._counted(), self._tested).items()}
+
+    def _counted(self) -> Pool:
         whom = source.counted(self._data)
-        counted = together(source.pools(whom.source, whom.people, examples=MOST_EXAMPLES))
-        return {name: row.as_dict() for name, row in baselines(counted, self._tested).items()}
+        return together(source.pools(whom.source, whom.people, examples=MOST_EXAMPLES))
 
     def _screen(self, hits: Hits) -> list[list[float | None]]:
         """Of each cell of the frame, by rows: in which part of the actions there it was guessed right; None where nobody acted.
@@ -75,7 +110,7 @@ class Scoring:
         return [found[start : start + CELLS_X] for start in range(0, CELLS, CELLS_X)]
 
     def _spread(self, hits: Hits) -> dict[str, dict[str, float]]:
-        """Quantiles over test people: what the average hides, and no more."""
+        """Quantiles over people: what the average hides, and no more."""
         parts = [hits.part(start, stop) for start, stop in pairwise(self._ends) if stop > start]
         rows = [metrics([part]).as_dict() for part in parts]
         return {

@@ -173,6 +173,19 @@ class MLflow(Record):
         return folder
 
 
+class Evaluate(Record):
+    """part: whom results are about: people kept for tuning, or those of whom nothing is known before the end.
+
+    private_epsilon: for one more release of each person, which measures the last model on their device, at the run's delta
+    and in its mode; beside privacy.epsilon. None measures nothing.
+    """
+
+    TITLE: ClassVar[str] = "evaluate setting"
+
+    part: source.Part = "test"
+    private_epsilon: Budget | None = None
+
+
 class Settings(Record):
     """One experiment. seed: of everything that is drawn in a simulation; real devices draw from their own entropy."""
 
@@ -184,6 +197,7 @@ class Settings(Record):
     privacy: Privacy
     server: Server
     engine: Annotated[Simulation | SuperLink, Field(discriminator="name")]
+    evaluate: Evaluate = Evaluate()
     tracking: Annotated[NoTracking | TensorBoard | MLflow, Field(discriminator="name")] = NoTracking()
     seed: Index
 
@@ -196,13 +210,22 @@ class Settings(Record):
             raise ValueError(f"server.min_cohort of {server.min_cohort:,} is more than the cohort of {server.cohort:,}")
         if isinstance(self.engine, SuperLink) and (self.data.people is not None or server.cohort is not None):
             raise ValueError("engine=superlink asks every enrolled device: data.people and server.cohort must be null")
+        if isinstance(self.engine, SuperLink) and self.evaluate.part != "test":
+            raise ValueError(
+                "with engine=superlink the server scores rounds on test people: evaluate.part must be test"
+            )
         return self
 
     @classmethod
-    def of(cls, values: Mapping[Any, Any]) -> "Settings":
-        """Raises: SettingError, naming the first setting that makes no sense; nothing was trained then."""
+    def of(cls, values: Mapping[Any, Any], *, unsaid: source.Part = "test") -> "Settings":
+        """unsaid: whom results are about where evaluate.part is null. Raises: SettingError, naming the first setting that makes no sense; nothing was trained then."""
+        named = {str(name): value for name, value in values.items()}
+        asked, engine = named.get("evaluate"), named.get("engine")
+        if isinstance(asked, Mapping) and asked.get("part", unsaid) is None:
+            devices = isinstance(engine, Mapping) and engine.get("name") == "superlink"
+            named["evaluate"] = {**asked, "part": "test" if devices else unsaid}
         try:
-            settings = cls(**{str(name): value for name, value in values.items()})
+            settings = cls(**named)
         except SettingError as error:
             raise SettingError(f"{str(error).removesuffix('; nothing was written')}; {NOTHING}") from None
         catalogue.entry(settings.model.name)

@@ -11,7 +11,6 @@ _COLUMNS = {
     "cell_top1": "cell top-1",
     "cell_top3": "cell top-3",
 }
-_ROWS = ("majority", "markov1", "markov2", "markov3")
 
 
 def describe(line: Mapping[str, Any]) -> str:
@@ -32,19 +31,27 @@ def describe(line: Mapping[str, Any]) -> str:
 
 def summary(results: Mapping[str, Any], root: Path) -> str:
     """Metrics beside baselines, epsilon by unit and adversary, and where everything lies."""
-    tested = results["test"]
+    scored = results["scored"]
     whom = "devices" if results["engine"] == "superlink" else "simulated people"
     lines = [
         f"{results['model']} ({results['trainable']}), {results['rounds']:,} rounds, {results['cohort']:,} of "
-        f"{results['people']:,} {whom} a round; scored on {tested['examples']:,} actions of {tested['people']:,} test people",
+        f"{results['people']:,} {whom} a round; scored on {scored['examples']:,} actions of {scored['people']:,} {scored['part']} people",
         "",
         " " * 14 + "".join(f"{title:>12}" for title in _COLUMNS.values()),
         _row("this run", results),
         _row("public start", results["start"]),
-        *(_row(name, results["baselines"][name]) for name in _ROWS),
+        *(_row(name.replace("_", " "), figures) for name, figures in results["baselines"].items()),
         "",
         f"{'epsilon':24}{'zero-out':>12}{'replace-one':>13}",
     ]
+    measured = results.get("measured")
+    if measured is not None:
+        known = measured["top1"] is not None
+        said = f"top-1 {measured['top1']:.3f}, noise {measured['deviation']:.3f}" if known else "drowned in noise"
+        lines.insert(
+            -2,
+            f"measured by {measured['people']:,} people on what they have, at epsilon {measured['epsilon']:g}: {said}",
+        )
     for unit, adversaries in results["epsilon"].items():
         for adversary, figures in adversaries.items():
             name = f"{unit}, {adversary}"

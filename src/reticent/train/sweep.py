@@ -15,6 +15,7 @@ from reticent.train.folder import RunFolder
 from reticent.train.tracking import flat
 
 FAILED = "failed.json"
+PRIVATE = "private_ngram"
 METRICS = {"top1": "top-1", "perplexity": "perplexity", "cell_top1": "cell top-1", "epsilon": "ε"}
 _NO_SETTING = ("seed", "data.sha256", "engine.workers", "engine.cache_mb", "tracking.name", "tracking.folder")
 _UNFINISHED = "it was stopped before its end; the same command goes on with it"
@@ -34,12 +35,14 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Runs that differ in nothing but their seed. values: of the sweep's settings. baseline: top-1 of the sweep's strongest."""
+    """Runs that differ in nothing but their seed. values: of the sweep's settings. baseline: top-1 of the sweep's strongest.
+    private: top-1 of counts at each run's own epsilon; None where devices trained."""
 
     values: tuple[Any, ...]
     seeds: tuple[int, ...]
     figures: Mapping[str, Figure]
     baseline: float
+    private: Figure | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +57,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """settings: the names that differ between runs. common: those that don't. baseline: whose top-1 is highest on average."""
+    """settings: the names that differ between runs. common: those that don't. baseline: whose top-1 is highest on average.
+    part: whom the runs are scored on, such as "validation"."""
 
     settings: tuple[str, ...]
     rows: tuple[Row, ...]
     failures: tuple[Failure, ...]
     common: Mapping[str, Any]
     baseline: str
+    part: str
     simulated: bool
 
 
@@ -82,6 +87,7 @@ def read_sweep(root: Path, *, words: Sequence[str] = ()) -> Sweep:
         failures=failures,
         common={name: runs[0][0].get(name) for name in names if name not in swept} if runs else {},
         baseline=baseline,
+        part=" and ".join(sorted({results["scored"]["part"] for _, results in runs})),
         simulated=all(results["engine"] != "superlink" for _, results in runs),
     )
 
@@ -100,9 +106,14 @@ def forget_failure(folder: Path) -> None:
 
 def table(sweep: Sweep) -> str:
     """For a terminal: a line for each of the settings, and one for each job that failed."""
-    cells = [[*sweep.settings, "seeds", *METRICS.values()]]
+    cells = [[*sweep.settings, "seeds", *METRICS.values(), "private n-gram"]]
     cells += [
-        [*map(shown, row.values), f"{len(row.seeds)}", *(spread(name, row.figures[name]) for name in METRICS)]
+        [
+            *map(shown, row.values),
+            f"{len(row.seeds)}",
+            *(spread(name, row.figures[name]) for name in METRICS),
+            "-" if row.private is None else spread(PRIVATE, row.private),
+        ]
         for row in sweep.rows
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -118,15 +129,28 @@ def csv_text(sweep: Sweep) -> str:
     target = io.StringIO()
     writer = csv.writer(target, lineterminator="\n")
     figures = [f"{name}_{part}" for name in METRICS for part in ("mean", "sd")]
-    writer.writerow([*sweep.settings, "runs", "seeds", *figures, "baseline", "baseline_top1", "failed"])
+    writer.writerow(
+        [*sweep.settings, "runs", "seeds", *figures, "baseline", "baseline_top1", f"{PRIVATE}_top1", "failed"]
+    )
     for row in sweep.rows:
         values = [value for name in METRICS for value in (row.figures[name].mean, row.figures[name].sd)]
         seeds = " ".join(map(str, row.seeds))
-        writer.writerow([*row.values, len(row.seeds), seeds, *values, sweep.baseline, row.baseline, ""])
+        writer.writerow(
+            [
+                *row.values,
+                len(row.seeds),
+                seeds,
+                *values,
+                sweep.baseline,
+                row.baseline,
+                row.private and row.private.mean,
+                "",
+            ]
+        )
     for one in sweep.failures:
         words = dict(word.lstrip("+").partition("=")[::2] for word in one.words.split())
         known = [words.get(name, "") for name in sweep.settings]
-        writer.writerow([*known, 0, words.get("seed", ""), *[""] * (len(figures) + 2), one.sentence])
+        writer.writerow([*known, 0, words.get("seed", ""), *[""] * (len(figures) + 3), one.sentence])
     return target.getvalue()
 
 
@@ -156,16 +180,22 @@ def _rows(
             seeds=tuple(sorted(results["seed"] for _, results in group)),
             figures={name: Figure.of([_figure(results, name) for _, results in group]) for name in METRICS},
             baseline=statistics.fmean(results["baselines"][baseline]["top1"] for _, results in group),
+            private=_private([results["baselines"] for _, results in group]),
         )
         for group in groups.values()
     ]
     return tuple(sorted(rows, key=lambda row: [_order(value) for value in row.values]))
 
 
+def _private(baselines: Sequence[Mapping[str, Any]]) -> Figure | None:
+    figures = [one[PRIVATE]["top1"] for one in baselines if PRIVATE in one]
+    return Figure.of(figures) if figures else None
+
+
 def _results(folder: Path) -> dict[str, Any]:
     with _reading(folder / "results.json"):
         results: dict[str, Any] = json.loads((folder / "results.json").read_bytes())
-        float(results["seed"]), str(results["engine"])
+        float(results["seed"]), str(results["engine"]), str(results["scored"]["part"])
         for number in (
             *(_figure(results, name) for name in METRICS),
             *(one["top1"] for one in results["baselines"].values()),
@@ -188,7 +218,7 @@ def _figure(results: Mapping[str, Any], name: str) -> float:
 
 
 def _strongest(results: Sequence[Mapping[str, Any]]) -> str:
-    names = results[0]["baselines"] if results else ()
+    names = [name for name in results[0]["baselines"] if name != PRIVATE] if results else []
     return max(names, key=lambda name: sum(one["baselines"][name]["top1"] for one in results), default="")
 
 

@@ -1,6 +1,6 @@
 """sweep.csv, sweep.svg and sweep.html of a sweep's folder: the table and one plot over it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -11,12 +11,16 @@ from reticent.audit.report.pictures import Key, Picture
 from reticent.audit.report.plots import SERIES, Line, Measured, alone, dashes, measured, ranked
 from reticent.audit.report.wording import BASELINES
 from reticent.records.files import replace_private
-from reticent.train.sweep import Row, Sweep, csv_text, shown, spread
+from reticent.train.sweep import PRIVATE, Row, Sweep, csv_text, shown, spread
 
 _EPSILON = "privacy.epsilon"
 _AXES = {_EPSILON: "ε (employee level, against the server)"}
+_CHOSEN = {
+    True: "The best of many was chosen on the validation people whom it is scored on: run it once with evaluate.part=test for a figure to report.",
+    False: "The best of many was chosen on the very people it is scored on.",
+}
 _YLABEL = "next action right"
-_CAPTION = "Next action right on test people: mean over seeds, bars of one standard deviation. Higher is better."
+_CAPTION = "Next action right on {part} people: mean over seeds, bars of one standard deviation. Higher is better."
 
 
 def write_sweep(root: Path, sweep: Sweep) -> tuple[str, ...]:
@@ -41,6 +45,7 @@ def _page(sweep: Sweep, picture: Picture | None) -> str:
             picture=picture,
             titles=("next action right", "perplexity", "place right", "ε"),
             baseline=_named(sweep.baseline),
+            private=any(row.private is not None for row in sweep.rows),
             shown=shown,
             spread=spread,
             common=verbatim("\n".join(f"{name}: {shown(value)}" for name, value in sweep.common.items())),
@@ -54,37 +59,59 @@ def _best(sweep: Sweep) -> str:
     if not sweep.rows:
         return ""
     row = max(sweep.rows, key=lambda one: one.figures["top1"].mean)
+    private = "" if row.private is None else f"; {_named(PRIVATE)}: {spread(PRIVATE, row.private)}"
     figures = (
         f"the next action was right in {spread('top1', row.figures['top1'])}, ε {spread('epsilon', row.figures['epsilon'])}; "
-        f"{_named(sweep.baseline)}: {row.baseline:.3f}."
+        f"{_named(sweep.baseline)}: {row.baseline:.3f}{private}."
     )
     if len(sweep.rows) == 1:
         return f"T{figures[1:]}"
     where = _label(sweep.settings, row)
-    return f"At best ({where}) {figures} The best of many was chosen on the very people it is scored on."
+    return f"At best ({where}) {figures} {_CHOSEN[sweep.part == 'validation']}"
 
 
 def _picture(sweep: Sweep, *, keyed: bool = False) -> Picture:
     axis = _axis(sweep)
-    against = _named(sweep.baseline)
     title = "Next action right" + (" (simulated)" if sweep.simulated else "")
     if axis is None:
-        rows = [(_label(sweep.settings, row) or "all seeds", *_top1(row)) for row in sweep.rows]
-        level = fmean(row.baseline for row in sweep.rows)
-        svg = ranked("sweep", rows, (against, level), xlabel=_YLABEL, keyed=keyed)
-        return Picture(title=title, svg=svg, keys=(_key(against, 1),), caption=_CAPTION)
+        return _by_name(sweep, title, keyed=keyed)
     lines, joined, more = _lines(sweep, axis)
-    name, style = sweep.settings[axis], len(lines)
-    floor = {x: fmean(row.baseline for row in sweep.rows if row.values[axis] == x) for x in _places(sweep, axis)}
-    baseline = Line(label=against, points=tuple(floor.items()), style=style)
+    name = sweep.settings[axis]
+    levels = [
+        _level(
+            sweep,
+            axis,
+            _named(sweep.baseline),
+            {place: row.baseline for place, row in enumerate(sweep.rows)},
+            style=len(lines),
+        )
+    ]
+    private = {place: row.private.mean for place, row in enumerate(sweep.rows) if row.private is not None}
+    if private:
+        levels.append(_level(sweep, axis, _named(PRIVATE), private, style=len(lines) + 1))
     xlabel = _AXES.get(name, name)
-    svg = measured("sweep", lines, baseline, xlabel=xlabel, ylabel=_YLABEL, joined=joined, keyed=keyed)
-    keys = (*(_key(line.label, line.style) for line in lines), _key(against, style))
-    return Picture(title=f"{title} against {name}", svg=svg, keys=keys, caption=_CAPTION + more)
+    svg = measured("sweep", lines, levels, xlabel=xlabel, ylabel=_YLABEL, joined=joined, keyed=keyed)
+    keys = (*(_key(line.label, line.style) for line in lines), *(_key(one.label, one.style) for one in levels))
+    return Picture(title=f"{title} against {name}", svg=svg, keys=keys, caption=_CAPTION.format(part=sweep.part) + more)
 
 
-def _places(sweep: Sweep, axis: int) -> list[float]:
-    return sorted({row.values[axis] for row in sweep.rows})
+def _by_name(sweep: Sweep, title: str, *, keyed: bool) -> Picture:
+    """Where nothing that was varied is a number."""
+    rows = [(_label(sweep.settings, row) or "all seeds", *_top1(row)) for row in sweep.rows]
+    levels = [(_named(sweep.baseline), fmean(row.baseline for row in sweep.rows))]
+    if private := [row.private.mean for row in sweep.rows if row.private is not None]:
+        levels.append((_named(PRIVATE), fmean(private)))
+    svg = ranked("sweep", rows, levels, xlabel=_YLABEL, keyed=keyed)
+    keys = tuple(_key(label, style) for style, (label, _) in enumerate(levels, start=1))
+    return Picture(title=title, svg=svg, keys=keys, caption=_CAPTION.format(part=sweep.part))
+
+
+def _level(sweep: Sweep, axis: int, label: str, figures: Mapping[int, float], *, style: int) -> Line:
+    """figures: by place in the sweep's rows. What stands at one place along the bottom is averaged."""
+    found: dict[float, list[float]] = {}
+    for place, figure in figures.items():
+        found.setdefault(sweep.rows[place].values[axis], []).append(figure)
+    return Line(label=label, points=tuple((x, fmean(found[x])) for x in sorted(found)), style=style)
 
 
 def _axis(sweep: Sweep) -> int | None:
@@ -104,7 +131,7 @@ def _lines(sweep: Sweep, axis: int) -> tuple[list[Measured], bool, str]:
     for row in sweep.rows:
         label = ", ".join(f"{name}={shown(row.values[at])}" for name, at in zip(names, others, strict=True))
         groups.setdefault(label or "this model", []).append((row.values[axis], *_top1(row)))
-    if len(groups) < SERIES:
+    if len(groups) < SERIES - 1:
         lines = [
             Measured(label=label, points=tuple(sorted(points)), style=style)
             for style, (label, points) in enumerate(groups.items())

@@ -20,7 +20,7 @@ from reticent.errors import ReticentError
 from reticent.privacy.grid import release_epsilon, release_mu
 from reticent.recordings import source
 
-_ABOUT_PEOPLE = ("data", "privacy", "engine", "experiment")
+_ABOUT_PEOPLE = ("data", "privacy", "engine", "evaluate", "experiment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,11 @@ def _charge(words: tuple[str, ...]) -> Charge:
         people = f"the devices of {config.engine.folder}"
     elif config.data.source == "files" and not _public(Path(config.data.path)):
         people = f"the people of {config.data.path}"
-    return Charge(people, config.privacy.epsilon, config.privacy.delta)
+    epsilon, more, delta = config.privacy.epsilon, config.evaluate.private_epsilon, config.privacy.delta
+    if epsilon is not None and more is not None:
+        strengths = (release_mu(epsilon=one, delta=delta) for one in (epsilon, more))
+        epsilon = release_epsilon(math.hypot(*strengths), delta=delta)
+    return Charge(people, epsilon, delta)
 
 
 def _public(path: Path) -> bool:

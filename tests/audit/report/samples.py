@@ -139,7 +139,7 @@ def _sample(
     results = {
         "version": 1, "engine": "inprocess" if simulated else "superlink", "data": "office", "model": "office-60k",
         "trainable": "heads", "seed": 0, "rounds": rounds, "people": people, "cohort": people, **scores[-1],
-        "test": {"people": 70, "examples": 4_000}, "start": scores[0],
+        "scored": {"part": "test", "people": 70, "examples": 4_000}, "start": scores[0],
         "baselines": {"majority": _scores(0.302, 0.113), "markov1": _scores(0.561, 0.381),
                       "markov2": _scores(0.598, 0.402), "markov3": _scores(0.604, 0.397)},
         "within_person": _scores(scores[-1]["top1"] + 0.012, scores[-1]["cell_top1"] + 0.02),

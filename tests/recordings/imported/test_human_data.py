@@ -100,7 +100,8 @@ def test_a_slice_of_miniwob_comes_in_whole_and_agrees_with_the_extracted_actions
         shares = ours_by_kind[kind] / ours_by_kind.total(), theirs_by_kind[kind] / theirs_by_kind.total()
         assert abs(shares[0] - shares[1]) < 0.05, kind
     groups = source.split(source.of_file(out))
-    assert (groups.public, len(groups.client) + len(groups.test)) == ((), len(archive.people))
+    assert (groups.public, len(groups.client) + len(groups.validation) + len(groups.test)) == ((), len(archive.people))
+    assert 0.08 < len(groups.validation) / len(archive.people) < 0.12
 
 
 def test_balabit_comes_in_whole_with_the_kinds_that_were_extracted() -> None:

@@ -133,9 +133,10 @@ class Privacy(Entry):
     by_round: tuple[Spent, ...]
 
 
-class Tested(Entry):
+class Scored(Entry):
     """Whom the metrics were taken on."""
 
+    part: Text
     people: Index
     examples: Index
 
@@ -153,7 +154,7 @@ Screen = Annotated[tuple[Cells, ...], Field(min_length=CELLS_Y, max_length=CELLS
 
 
 class Results(Scores):
-    """results.json; the metrics at its top are those after the last round, on test people.
+    """results.json; the metrics at its top are those after the last round, on the people of `scored`.
 
     screen: of each cell of the frame, the part of the actions there whose place was right; None where nothing is said.
     """
@@ -167,10 +168,11 @@ class Results(Scores):
     rounds: Index
     people: Count
     cohort: Count
-    test: Tested
+    scored: Scored
     start: Scores
     baselines: dict[Text, Scores]
     within_person: Scores | None
+    measured: Scores | None = None
     per_person: Annotated[dict[Text, dict[Text, NonNegative | None]], AfterValidator(_quantiles)]
     screen: Screen | None = None
     seconds_per_round: NonNegative | None

@@ -83,7 +83,7 @@ def metric_pictures(run: Run, prefix: str) -> tuple[Picture, ...]:
                     title=_titled(METRICS[name].split(" (")[0].capitalize(), run),
                     svg=svg,
                     keys=_keys(lines),
-                    caption=f"On test people after each applied round; 0 is the public start. {better} is better.",
+                    caption=f"On {run.results.scored.part} people after each applied round; 0 is the public start. {better} is better.",
                 )
             )
     return tuple(found)
@@ -100,7 +100,7 @@ def spread_picture(run: Run, prefix: str) -> Picture | None:
     if not rows:
         return None
     return Picture(
-        title=_titled("Quantiles over test people", run),
+        title=_titled(f"Quantiles over {run.results.scored.part} people", run),
         svg=spread(f"{prefix}-spread", rows, xlabel="fraction of a person's actions"),
         caption="Thin: from the lowest to the highest quantile below. Thick: the middle half of people. Dot: the median person.",
     )
@@ -115,7 +115,7 @@ def screen_picture(run: Run) -> Picture | None:
         title=_titled("Where on the screen the place is right", run),
         svg=cells(shown),
         caption=(
-            "Each square is a cell of the 16 × 12 frame: of the actions that test people took there, the part whose place was "
+            "Each square is a cell of the 16 × 12 frame: of the actions that people took there, the part whose place was "
             "guessed right. Few actions make a cell's figure rough. Empty: nobody acted there, or too few people to say."
         ),
     )

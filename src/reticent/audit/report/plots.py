@@ -111,14 +111,14 @@ def curves(name: str, lines: Sequence[Line], *, ylabel: str, limit: float | None
 def measured(
     name: str,
     lines: Sequence[Measured],
-    level: Line,
+    levels: Sequence[Line],
     *,
     xlabel: str,
     ylabel: str,
     joined: bool = True,
     keyed: bool = False,
 ) -> Markup:
-    """Means with bars of one standard deviation over some number, and a level to compare with; log scale where it spans much.
+    """Means with bars of one standard deviation over some number, and levels to compare with; log scale where it spans much.
 
     joined: by lines. keyed: with a key of its own, for a plot that stands without a page.
     """
@@ -148,38 +148,41 @@ def measured(
                 markersize=5.0,
                 label=line.label,
             )
-        axes.plot(
-            *zip(*level.points, strict=True),
-            color=_COLOURS[level.style],
-            dashes=_DASHES[level.style] or (None, None),
-            linewidth=2.0,
-            label=level.label,
-        )
+        for level in levels:
+            axes.plot(
+                *zip(*level.points, strict=True),
+                color=_COLOURS[level.style],
+                dashes=_DASHES[level.style] or (None, None),
+                linewidth=2.0,
+                marker=_MARKERS[level.style] if len(level.points) == 1 else None,
+                label=level.label,
+            )
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
 
-    return _svg(name, draw, height_in=HEIGHT_IN, keys=len(lines) + 1 if keyed else 0)
+    return _svg(name, draw, height_in=HEIGHT_IN, keys=len(lines) + len(levels) if keyed else 0)
 
 
 def ranked(
     name: str,
     rows: Sequence[tuple[str, float, float | None]],
-    level: tuple[str, float],
+    levels: Sequence[tuple[str, float]],
     *,
     xlabel: str,
     keyed: bool = False,
 ) -> Markup:
-    """A mean with its bar for each label, one below the other, and a level with its label. keyed: as in `measured`."""
+    """A mean with its bar for each label, one below the other, and levels with their labels. keyed: as in `measured`."""
 
     def draw(axes: Axes) -> None:
         for place, (_, mean, deviation) in enumerate(rows):
             axes.errorbar([mean], [place], xerr=_bars([deviation]), color=_COLOURS[0], marker="o", capsize=4)
-        axes.axvline(level[1], color=_COLOURS[1], dashes=_DASHES[1], linewidth=2.0, label=level[0])
+        for style, (label, value) in enumerate(levels, start=1):
+            axes.axvline(value, color=_COLOURS[style], dashes=_DASHES[style], linewidth=2.0, label=label)
         axes.set_yticks(range(len(rows)), [label for label, _, _ in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlabel(xlabel)
 
-    return _svg(name, draw, height_in=0.7 + 0.42 * len(rows), keys=1 if keyed else 0)
+    return _svg(name, draw, height_in=0.7 + 0.42 * len(rows), keys=len(levels) if keyed else 0)
 
 
 def _bars(deviations: Sequence[float | None]) -> list[float] | None:

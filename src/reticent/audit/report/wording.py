@@ -24,6 +24,7 @@ BASELINES = {
     "markov1": "Markov chain, last action",
     "markov2": "Markov chain, last 2",
     "markov3": "Markov chain, last 3",
+    "private_ngram": "private counts, one release at the same ε",
 }
 
 AGAINST = {

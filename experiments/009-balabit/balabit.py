@@ -1,0 +1,116 @@
+"""Eight people, mouse only: what does each of them get from training together, at which epsilon? Writes results.csv.
+
+Everybody trains on their earlier sessions and is scored on their last third. Nobody is named: people are numbered by how well the
+public start does for them. Usage: python experiments/009-balabit/balabit.py BALABIT.recording
+"""
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from reticent.aggregate.optimiser import ServerMomentum, ServerState
+from reticent.client import Task, answer
+from reticent.evaluate.baselines import baselines
+from reticent.evaluate.metrics import Scorer
+from reticent.learn.train import Learner
+from reticent.model import catalogue
+from reticent.model.network import initial
+from reticent.model.pools import together
+from reticent.privacy.calibration import noise_multiplier
+from reticent.privacy.events import Mode
+from reticent.privacy.mechanism import grid_for
+from reticent.privacy.noise import SeededNoise
+from reticent.recordings import source
+from reticent.records.plan import LocalTraining, Plan, Release
+
+MODEL = "history"
+EPSILONS = (4.0, 8.0, 32.0, 128.0, 100_000.0)  # of mode secure; the last stands for none
+ROUNDS, CLIP_NORM, DELTA, SEEDS = 20, 0.5, 1e-5, 3
+TRAINING = LocalTraining(
+    sampling_rate=0.05, expected_batch=32, steps=1, learning_rate=2.0, clip_norm=1.0, noise_multiplier=1e-6
+)
+
+
+def plan(epsilon: float, *, people: int) -> Plan:
+    """Everybody is asked in each round; their shares add up to the noise."""
+    share = noise_multiplier(epsilon=epsilon, delta=DELTA, steps=ROUNDS) / people**0.5
+    parameters = catalogue.parameters(MODEL, "heads")
+    grid = grid_for(clip_norm=CLIP_NORM, noise_multiplier=share, parameters=parameters)
+    return Plan(
+        purpose="next-action",
+        model=MODEL,
+        parameters=parameters,
+        trainable="heads",
+        training=TRAINING,
+        release=Release(mode=Mode.SECURE, clip_norm=CLIP_NORM, noise_multiplier=share, grid=grid),
+        min_cohort=people,
+        rounds=ROUNDS,
+        issued_at=0,
+        expires_at=1,
+    )
+
+
+def trained(prepared, asked: Plan, *, seed: int, whom) -> np.ndarray:
+    """The weights after all rounds of `whom`, by the client's own function."""
+    state, optimiser = ServerState.start(initial(MODEL, "heads")), ServerMomentum()
+    for number in range(ROUNDS):
+        total = np.zeros(asked.parameters, dtype=np.int64)
+        for person in whom:
+            pool, ready, learner = prepared[person]
+            noise = SeededNoise(1 + seed * 10**6 + number * 1_000 + person)
+            total += answer(
+                Task(plan=asked, plan_id="0" * 64, round=number),
+                state.weights,
+                lambda pool=pool: pool,
+                noise,
+                learn=lambda _, weights, *, training, noise, ready=ready, learner=learner, **__: learner.update(
+                    ready, weights, training=training, noise=noise
+                ),
+            ).values
+        state = optimiser.step(state, total * asked.release.grid / len(whom), step=number, steps=ROUNDS)
+    return state.weights
+
+
+def main(recording: str) -> None:
+    """One line for each person, epsilon and seed, and for what they are compared with."""
+    name = source.of_file(Path(recording))
+    times = [source.split_time(name, person) for person in source.people(name)]
+    learner = Learner(MODEL, "heads")
+    prepared = [(time.earlier, learner.prepare(time.earlier), learner) for time in times]
+    scorers = [Scorer(MODEL, "heads", time.later) for time in times]
+    start = initial(MODEL, "heads")
+    order = np.argsort([scorer.score(start).top1 for scorer in scorers])
+    everyone, rows = range(len(times)), []
+
+    def keep(what: str, epsilon: float | str, seed: int | str, person: int, figures) -> None:
+        place = int(np.flatnonzero(order == person)[0]) + 1
+        row = [what, epsilon, seed, place, figures.examples]
+        rows.append([*row, *(f"{value:.4f}" for value in (figures.top1, figures.perplexity, figures.cell_top1))])
+
+    counted = together(time.earlier for time in times)
+    for person, time in enumerate(times):
+        keep("public start", "", "", person, scorers[person].score(start))
+        for label, figures in baselines(counted, time.later).items():
+            keep(f"{label}, everybody's counts", "", "", person, figures)
+        keep("markov3, own counts", "", "", person, baselines(time.earlier, time.later)["markov3"])
+    for epsilon in EPSILONS:
+        asked = plan(epsilon, people=len(times))
+        for seed in range(SEEDS):
+            weights = trained(prepared, asked, seed=seed, whom=everyone)
+            for person in everyone:
+                keep("together", epsilon, seed, person, scorers[person].score(weights))
+    alone = plan(EPSILONS[-1], people=1)
+    for seed in range(SEEDS):
+        for person in everyone:
+            weights = trained(prepared, alone, seed=seed, whom=[person])
+            keep("alone, nothing leaves", "", seed, person, scorers[person].score(weights))
+    with (Path(__file__).parent / "results.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["what", "epsilon", "seed", "person", "windows", "top1", "perplexity", "cell_top1"])
+        writer.writerows(sorted(rows, key=lambda row: (row[0], str(row[1]), str(row[2]), row[3])))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
