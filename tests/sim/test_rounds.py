@@ -9,7 +9,7 @@ import pytest
 from flwr.app import ConfigRecord, Message
 
 from reticent.aggregate.attempt import TRAIN_MESSAGE, Tally, weights_bytes
-from reticent.aggregate.optimiser import ServerMomentum, ServerState
+from reticent.aggregate.optimiser import Momentum
 from reticent.aggregate.rounds import Course, run_course
 from reticent.client import Task, answer
 from reticent.errors import RoundAborted
@@ -25,8 +25,8 @@ from tests.sim.world import MODEL, PARAMETERS, PEOPLE, a_plan, make_worker
 
 
 def played(grid, plan, *, rounds=2, size=3, seed=7):
-    play = SimulatedRound(grid=grid, plan=plan, people=len(PEOPLE), size=size, seed=seed, optimiser=ServerMomentum())
-    state = ServerState.start(initial(MODEL, "heads"))
+    play = SimulatedRound(grid=grid, plan=plan, people=len(PEOPLE), size=size, seed=seed, optimiser=Momentum())
+    state = Momentum().start(initial(MODEL, "heads"))
     for number in range(rounds):
         state = play(number, state, weights_bytes(state.weights), Tally())
     return state.weights
@@ -90,7 +90,7 @@ def test_a_stopped_simulation_goes_on_to_the_same_weights(tmp_path):
             raise KeyboardInterrupt
 
     with WorkerGrid(local_workers(make_worker(plan), workers=1)) as grid:
-        play = SimulatedRound(grid=grid, plan=plan, people=len(PEOPLE), size=3, seed=7, optimiser=ServerMomentum())
+        play = SimulatedRound(grid=grid, plan=plan, people=len(PEOPLE), size=3, seed=7, optimiser=Momentum())
         with pytest.raises(KeyboardInterrupt):
             run_course(course(tmp_path / "stopped", stop), initial(MODEL, "heads"), play)
         resumed = run_course(course(tmp_path / "stopped"), initial(MODEL, "heads"), play)

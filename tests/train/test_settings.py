@@ -16,6 +16,16 @@ NONSENSE = {
     "steps is 1.5": ({"learn__steps": 1.5}, "learn.steps"),
     "no rounds": ({"server__rounds": 0}, "server.rounds"),
     "min_cohort beyond cohort": ({"server__min_cohort": 4}, "min_cohort of 4 is more than the cohort of 3"),
+    "unknown optimiser": ({"server__optimiser": {"name": "lion"}}, "server.optimiser must name one of"),
+    "momentum that never fades": (
+        {"server__optimiser": {"name": "momentum", "momentum": 1.0}},
+        "server.optimiser.momentum.momentum must be less than 1",
+    ),
+    "adam without tau": ({"server__optimiser": {"name": "adam", "tau": 0.0}}, "server.optimiser.adam.tau"),
+    "a rate that is no number": (
+        {"server__optimiser": {"name": "adam", "learning_rate": float("nan")}},
+        "server.optimiser.adam.learning_rate must be a finite number",
+    ),
     "unknown mode": ({"privacy__mode": "central"}, "privacy.mode"),
     "unknown source": ({"data__source": "office2"}, "data.source"),
     "no people": ({"data__people": 0}, "data.people"),

@@ -10,7 +10,7 @@ import numpy as np
 from flwr.app import ConfigRecord, Message
 
 from reticent.aggregate.attempt import TRAIN_MESSAGE, Tally
-from reticent.aggregate.optimiser import ServerMomentum, ServerState
+from reticent.aggregate.optimiser import Optimiser, ServerState
 from reticent.errors import RoundAborted
 from reticent.records.messages import VALUE_BYTES
 from reticent.records.plan import Plan
@@ -40,7 +40,7 @@ class SimulatedRound:
     people: int
     size: int
     seed: int
-    optimiser: ServerMomentum
+    optimiser: Optimiser
     peak_rss_mb: float = 0.0
 
     def __call__(self, number: int, state: ServerState, weights: bytes, tally: Tally) -> ServerState:

@@ -24,7 +24,7 @@ from reticent.train.folder import RunFolder
 from reticent.train.planning import Planned, planned
 from reticent.train.settings import NOTHING, Settings, SuperLink
 
-_FILES = ("rounds.jsonl", "model.safetensors", "plan.json")
+_FILES = ("rounds.jsonl", "model.safetensors", "plan.json", "optimiser.json")
 _NOBODY = f"{NOTHING} and nobody was asked"
 
 
@@ -98,7 +98,7 @@ def _submit(settings: Settings, root: Path, folder: RunFolder, *, noted: Callabl
     made = planned(settings, people=devices, issued_at=now, expires_at=now + policy.max_plan_days * DAY_S)
     folder.begin(settings)
     try:
-        return server.submit(root, made.plan, say=noted)
+        return server.submit(root, made.plan, optimiser=settings.server.optimiser, say=noted)
     except Refused as refusal:
         raise SettingError(f"devices would refuse this: {refusal}") from None
 

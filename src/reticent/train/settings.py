@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from reticent.aggregate.optimiser import Momentum, Optimiser
 from reticent.errors import SettingError
 from reticent.model import catalogue
 from reticent.recordings import source
@@ -87,13 +88,15 @@ class Privacy(Record):
 
 class Server(Record):
     """rounds: to train. cohort: people asked in a round; None asks everybody. min_cohort: fewest answers that count, and how
-    many honest people noise is shared by in mode secure; None takes the whole cohort."""
+    many honest people noise is shared by in mode secure; None takes the whole cohort. optimiser: how a round's mean moves the
+    weights; devices are not told."""
 
     TITLE: ClassVar[str] = "server setting"
 
     rounds: Annotated[int, Field(ge=1, le=1_000_000)]
     cohort: Count | None
     min_cohort: Count | None
+    optimiser: Optimiser = Momentum()
 
 
 class InProcess(Record):

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from reticent.aggregate.optimiser import ServerMomentum
 from reticent.aggregate.rounds import Course, run_course
 from reticent.model import catalogue
 from reticent.model.checkpoint_file import SavedWeights, write_weights
@@ -54,7 +53,14 @@ def simulate(
         write_weights(folder.model, saved)
 
     course = Course(
-        plan_id=plan_id, terms=plan, run_folder=folder.root, score=scoring, publish=publish, told=told, now=lambda: 0.0
+        plan_id=plan_id,
+        terms=plan,
+        run_folder=folder.root,
+        score=scoring,
+        publish=publish,
+        optimiser=made.settings.server.optimiser,
+        told=told,
+        now=lambda: 0.0,
     )
     peaks_mb = []
 
@@ -65,7 +71,7 @@ def simulate(
             people=len(people),
             size=made.cohort,
             seed=made.settings.seed,
-            optimiser=ServerMomentum(),
+            optimiser=course.optimiser,
         )
         run_course(course, initial(plan.model, plan.trainable), play)
         peaks_mb.append(play.peak_rss_mb)
