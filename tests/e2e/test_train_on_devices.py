@@ -163,7 +163,7 @@ class Replay:
     def __init__(self, replies: Path) -> None:
         self._replies = replies
 
-    def answer(self, number: int, people: Sequence[int], weights: Floats) -> PartialSum:
+    def answer(self, number: int, people: Sequence[int], weights: Floats, clip_norm: float | None = None) -> PartialSum:
         paths = sorted(self._replies.glob(f"{number}-*.reply"))
         payloads = [decode_reply(paths[one].read_bytes(), limit_bytes=LARGEST, device_key=None)[1] for one in people]
         values = np.sum([np.frombuffer(one, dtype="<i4").astype(np.int64) for one in payloads], axis=0)

@@ -34,7 +34,8 @@ class Course:
     """What the rounds of a plan need, whoever plays them: devices behind a SuperLink, or simulated people.
 
     run_folder: where rounds.jsonl and checkpoint/ lie. score: metrics of some weights on public people, or None.
-    optimiser: makes the first state, and is what `Play` steps with. publish: takes the number of rounds applied and the model
+    optimiser: makes the first state, and is what `Play` steps with. clip_norm: of the first round, where `Play` adapts it;
+    None where the plan's holds for all. publish: takes the number of rounds applied and the model
     after them; called again for the same number on a restart.
     told: takes each line of rounds.jsonl of this run as it is written. earlier: why an earlier process that worked on the
     plan ended; rounds.jsonl says so where rounds are left. now: Unix seconds.
@@ -48,6 +49,7 @@ class Course:
     optimiser: Optimiser = field(default_factory=Momentum)
     told: Callable[[Mapping[str, Any]], None] = lambda line: None
     earlier: str = ENDED
+    clip_norm: float | None = None
     attempts: int = 1
     retry_s: float = 0.0
     now: Callable[[], float] = time.time
@@ -123,7 +125,7 @@ def _beginning(course: Course, initial: Vector) -> Checkpoint:
         new_weights_hash=hashed,
         metrics=course.score(initial),
     )
-    state = course.optimiser.start(initial)
+    state = replace(course.optimiser.start(initial), clip_norm=course.clip_norm)
     return Checkpoint(plan_id=line.plan_id, round=-1, state=state, line=line.to_json(), optimiser=course.optimiser)
 
 
@@ -168,6 +170,7 @@ def _round(course: Course, before: Checkpoint, journal: Journal, play: Play) -> 
             dropped=dict(tally.dropped),
             incidents=tally.incidents,
             bytes_received=tally.bytes_received,
+            clip_norm=before.state.clip_norm or course.terms.release.clip_norm,
             seconds_join=round(tally.seconds_join, 3),
             seconds_train=round(tally.seconds_train, 3),
             seconds=round(time.monotonic() - began, 3),

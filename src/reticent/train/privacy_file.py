@@ -1,6 +1,7 @@
 """privacy.json: what happened to the person who was charged most often, and what that costs against whom."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -28,13 +29,19 @@ _SIMULATED = (
 _ONE_RUN = (
     "The figures are those of this run; a device's ledger adds up every run, and its limits hold for all together."
 )
+_COUNTED = (
+    "The clip norm followed a noised count of the people whose updates were longer; the count is one coordinate of each release, and "
+    "what every figure here pays for is both."
+)
 _RELEASES = "The server sees and may keep every single release."
 
 
-def privacy_file(made: Planned, *, rounds_done: int, limits: Mapping[str, float | None]) -> dict[str, Any]:
+def privacy_file(
+    made: Planned, *, rounds_done: int, limits: Mapping[str, float | None], clip_norms: Sequence[float] = ()
+) -> dict[str, Any]:
     """The whole file as JSON values, after `rounds_done` applied rounds.
 
-    limits: of epsilon by unit: what a policy enforces on devices for good, or what a simulation was told to keep.
+    clip_norms: of the updates in those rounds. limits: of epsilon by unit: what a policy enforces on devices for good, or what a simulation was told to keep.
     """
     simulated = not isinstance(made.settings.engine, SuperLink)
     plan, delta = made.plan, made.settings.privacy.delta
@@ -45,6 +52,8 @@ def privacy_file(made: Planned, *, rounds_done: int, limits: Mapping[str, float 
         assumptions.append(_SIMULATED)
     else:
         assumptions.append(_ONE_RUN)
+    if made.settings.privacy.adaptive_clip is not None:
+        assumptions.append(_COUNTED)
     return {
         "version": VERSION,
         "mode": plan.release.mode.value,
@@ -57,6 +66,7 @@ def privacy_file(made: Planned, *, rounds_done: int, limits: Mapping[str, float 
         "honest_devices": plan.min_cohort,
         "rounds_of_one_person": most,
         "events": [{**asdict(event), "rounds": most} for event in plan.events()],
+        "clip": _clip(made, clip_norms),
         "limits": dict(limits),
         "guarantees": [asdict(one) for one in _after(made, most)],
         "by_round": _by_round(made, rounds_done),
@@ -70,6 +80,21 @@ def epsilons(file: Mapping[str, Any]) -> dict[str, Any]:
         name = one["adjacency"] if one["windows"] in (None, 1) else f"windows_{one['windows']}"
         found.setdefault(one["unit"], {}).setdefault(one["adversary"], {})[name] = one["epsilon"]
     return found
+
+
+def _clip(made: Planned, clip_norms: Sequence[float]) -> dict[str, Any]:
+    """The rule, and where it led. An event's clip norm is that of update and count together in the first round; what each of
+    them has for itself stands here, as a multiple of the update's clip norm and of 1."""
+    clip, noise = made.settings.privacy.adaptive_clip, made.plan.release.noise_multiplier
+    if clip is None:
+        return {"name": "fixed"}
+    return {
+        **clip.to_value(),
+        "update_noise_multiplier": noise / math.sqrt(1 - clip.count_share),
+        "count_noise_multiplier": noise / math.sqrt(clip.count_share),
+        "smallest": min(clip_norms, default=None),
+        "largest": max(clip_norms, default=None),
+    }
 
 
 def _most(made: Planned, rounds: int) -> int:

@@ -105,7 +105,8 @@ def finish(
     """
     lines = folder.lines()
     applied = [line for line in lines if line["status"] == Status.APPLIED]
-    privacy = privacy_file(made, rounds_done=len(applied), limits=limits)
+    norms = [line["clip_norm"] for line in applied if line.get("clip_norm") is not None]
+    privacy = privacy_file(made, rounds_done=len(applied), limits=limits, clip_norms=norms)
     folder.write("privacy.json", privacy)
     settings, weights = made.settings, read_weights(folder.model).weights
     seconds = statistics.median(line["seconds_join"] + line["seconds_train"] for line in applied)

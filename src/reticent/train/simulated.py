@@ -35,6 +35,7 @@ def simulate(
     """
     plan = made.plan
     plan_id = digest(plan.to_bytes())
+    clip = made.settings.privacy.adaptive_clip
     make = partial(
         make_worker,
         catalogue.registered(),
@@ -44,6 +45,7 @@ def simulate(
         population=people,
         seed=made.settings.seed,
         cache_bytes=host.cache_bytes,
+        clip=clip,
     )
 
     def publish(rounds_done: int, weights: Floats) -> None:
@@ -59,6 +61,7 @@ def simulate(
         score=scoring,
         publish=publish,
         optimiser=made.settings.server.optimiser,
+        clip_norm=None if clip is None else made.settings.privacy.clip_norm,
         told=told,
         now=lambda: 0.0,
     )
@@ -72,6 +75,9 @@ def simulate(
             size=made.cohort,
             seed=made.settings.seed,
             optimiser=course.optimiser,
+            aggregation=made.settings.server.aggregation,
+            clip=clip,
+            clip_norm=made.settings.privacy.clip_norm,
         )
         run_course(course, initial(plan.model, plan.trainable), play)
         peaks_mb.append(play.peak_rss_mb)
