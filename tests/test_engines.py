@@ -177,7 +177,7 @@ class Mortal:
         self._mark = mark
         self._worker = made()
 
-    def answer(self, number: int, people: Sequence[int], weights: Floats) -> PartialSum:
+    def answer(self, number: int, people: Sequence[int], weights: Floats, clip_norm: float | None = None) -> PartialSum:
         whole = self._worker.answer(number, people, weights)
         if not self._mark.exists():
             self._mark.write_text(str(os.getpid()))

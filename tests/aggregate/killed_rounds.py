@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from reticent.aggregate.optimiser import Adam
 from reticent.records.keys import SigningKey
 from reticent.records.messages import TrainRequest
 from tests.aggregate.power import PowerSwitch
@@ -19,11 +20,12 @@ from tests.aggregate.scripted import ScriptedDevice, World, a_plan, request_of
 OPERATOR, RECEIPT_KEY = SigningKey.generate(), SigningKey.generate()
 DEVICES = [ScriptedDevice(100), ScriptedDevice(101)]
 PLAN = a_plan(rounds=2, min_cohort=2)
+OPTIMISER = Adam(average_from=0.0)  # the one that has most to forget
 
 
 def world(root: Path) -> World:
     """The same organisation, devices and plan in a folder of its own."""
-    return World(root, DEVICES, plan=PLAN, operator=OPERATOR, receipt_key=RECEIPT_KEY)
+    return World(root, DEVICES, plan=PLAN, operator=OPERATOR, receipt_key=RECEIPT_KEY, optimiser=OPTIMISER)
 
 
 def forked(work: Callable[[], None]) -> bool:

@@ -15,6 +15,7 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from reticent.aggregate.attempt import Organisation, Waiting
 from reticent.aggregate.directory import Device, add_device
+from reticent.aggregate.optimiser import Momentum, Optimiser
 from reticent.aggregate.receipts import ReceiptIndex
 from reticent.aggregate.rounds import run_plan
 from reticent.aggregate.stage import Pace
@@ -225,6 +226,7 @@ class World:
     published: list[tuple[int, np.ndarray]] = field(default_factory=list)
     told: list[Waiting | None] = field(default_factory=list)
     now: float = 1_500.0
+    optimiser: Optimiser = field(default_factory=Momentum)
 
     def __post_init__(self) -> None:
         self.signed = sign_plan(self.plan, self.operator)
@@ -261,6 +263,7 @@ class World:
                 run_folder=self.run_folder,
                 score=score,
                 publish=publish,
+                optimiser=self.optimiser,
                 pace=self.pace,
                 now=lambda: self.now,
                 tell=self.told.append,

@@ -10,8 +10,9 @@ from flwr.app import Context, Error, RecordDict
 
 from reticent.aggregate import app as served
 from reticent.aggregate.directory import Device, add_device
-from reticent.aggregate.standing import write_submission
-from reticent.errors import IntegrityError, ReticentError, RoundAborted, SettingError, StateError
+from reticent.aggregate.optimiser import Adam
+from reticent.aggregate.standing import write_optimiser, write_submission
+from reticent.errors import IntegrityError, NewerFormatError, ReticentError, RoundAborted, SettingError, StateError
 from reticent.model import catalogue
 from reticent.model.checkpoint_file import read_weights
 from reticent.model.network import initial
@@ -81,6 +82,22 @@ def test_a_plan_runs_to_its_end_and_leaves_model_metrics_and_status(server):
     assert (start["round"], line["round"], line["status"]) == (-1, 0, "applied")
     assert 0 < line["metrics"]["top1"] <= 1
     assert start["metrics"]["examples"] > 0
+
+
+def test_the_optimiser_that_was_chosen_moves_the_weights_and_the_average_is_the_model(server):
+    write_optimiser(server.run_folder, Adam(learning_rate=0.5, schedule="constant", average_from=0.5))
+    server.start()
+    mean = sum(one.values(0).astype(np.int64) for one in server.devices) * 2.0**-15 / 3
+    first, second = 0.1 * mean, 0.99 * 1e-6 + 0.01 * mean**2
+    after = (initial("office-60k", "heads") + 0.5 * first / (np.sqrt(second) + 1e-3)).astype(np.float32)
+    np.testing.assert_allclose(read_weights(server.run_folder / "model.safetensors").weights, after, rtol=1e-6)
+
+
+def test_an_optimiser_of_a_newer_release_stops_the_run_before_anybody_is_asked(server):
+    (server.run_folder / "optimiser.json").write_text('{"optimiser":{"name":"lion"},"version":2}')
+    with pytest.raises(NewerFormatError, match=r"optimiser\.json.*version 2"):
+        server.start()
+    assert server.grid.sent == []
 
 
 def test_whom_a_run_waits_for_stands_in_its_status_until_it_goes_on(server, monkeypatch):

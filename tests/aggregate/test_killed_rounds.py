@@ -53,7 +53,7 @@ def test_there_were_many_moments_to_die_in(lives: list[Life]) -> None:
         assert sum(one["killed"] for one in lives if one["cut"] is cut) > 80
 
 
-def test_whenever_it_dies_the_weights_and_the_velocity_in_the_end_are_those_of_an_undisturbed_run(
+def test_whenever_it_dies_the_weights_and_the_optimiser_in_the_end_are_those_of_an_undisturbed_run(
     lives: list[Life], undisturbed: Life
 ) -> None:
     for one in lives:

@@ -11,6 +11,7 @@ from flwr.app import Error
 
 from reticent.aggregate.attempt import Waiting
 from reticent.aggregate.checkpoint import read_checkpoint
+from reticent.aggregate.optimiser import Momentum
 from reticent.errors import IntegrityError, RoundAborted, SettingError
 from reticent.privacy.events import Mode
 from reticent.records.canonical import digest
@@ -96,7 +97,9 @@ def test_too_few_answers_abort_the_round_and_nothing_is_applied(tmp_path, stage)
     assert (line["status"], line["new_weights_hash"], line["metrics"]) == ("aborted", None, None)
     assert line["dropped"] == {"silent": 2}
     assert line["weights_hash"] == start["new_weights_hash"]
-    checkpoint = read_checkpoint(world.run_folder / "checkpoint", plan_id=world.signed.id, parameters=PARAMETERS)
+    checkpoint = read_checkpoint(
+        world.run_folder / "checkpoint", plan_id=world.signed.id, parameters=PARAMETERS, optimiser=Momentum()
+    )
     assert checkpoint.round == -1
     np.testing.assert_array_equal(checkpoint.state.weights, world.initial)
     receipts = (world.root / "receipts.jsonl").read_bytes().splitlines()

@@ -92,18 +92,18 @@ def test_what_the_server_received_is_byte_for_byte_what_lies_in_the_outboxes(
 
 def test_the_weights_follow_from_the_stored_payloads_by_hand(federation: Federation, finished: dict[str, Any]) -> None:
     """Mean of the integers, times the grid, through the server's momentum: nothing else went into the model."""
-    from reticent.aggregate.optimiser import ServerMomentum, ServerState
+    from reticent.aggregate.optimiser import Momentum
 
     run = federation.server / "runs" / finished["plan_id"]
     plan = Plan.from_bytes(Signed.from_bytes((run / "plan.json").read_bytes()).body, limit_bytes=1 << 16)
-    state = ServerState.start(initial(plan.model, plan.trainable))
+    state = Momentum().start(initial(plan.model, plan.trainable))
     for number in range(2):
         payloads = [
             np.frombuffer(path.read_bytes().split(b"\n", 1)[1], dtype="<i4").astype(np.int64)
             for path in (run / "replies").glob(f"{number}-*.reply")
         ]
         mean = np.sum(payloads, axis=0) * plan.release.grid / len(payloads)
-        state = ServerMomentum().step(state, mean, step=number, steps=plan.rounds)
+        state = Momentum().step(state, mean, step=number, steps=plan.rounds)
     assert np.array_equal(read_weights(run / "model.safetensors").weights, state.weights)
 
 

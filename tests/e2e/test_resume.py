@@ -14,7 +14,7 @@ import psutil
 import pytest
 import yaml
 
-from reticent.aggregate.optimiser import ServerMomentum, ServerState
+from reticent.aggregate.optimiser import Momentum
 from reticent.model.checkpoint_file import read_weights
 from reticent.model.network import initial
 from reticent.records.ledger import read_ledger
@@ -166,14 +166,14 @@ def test_what_was_made_before_the_crash_is_what_was_sent_after_it(story: Story) 
 
 def test_the_final_weights_are_those_of_an_undisturbed_run_fed_the_same_payloads(story: Story) -> None:
     plan = Plan.from_bytes(Signed.from_bytes((story.run / "plan.json").read_bytes()).body, limit_bytes=1 << 16)
-    state = ServerState.start(initial(plan.model, plan.trainable))
+    state = Momentum().start(initial(plan.model, plan.trainable))
     for number in range(ROUNDS):
         payloads = [
             np.frombuffer(path.read_bytes().split(b"\n", 1)[1], dtype="<i4").astype(np.int64)
             for path in (story.run / "replies").glob(f"{number}-*.reply")
         ]
         mean = np.sum(payloads, axis=0) * plan.release.grid / len(payloads)
-        state = ServerMomentum().step(state, mean, step=number, steps=ROUNDS)
+        state = Momentum().step(state, mean, step=number, steps=ROUNDS)
     assert np.array_equal(read_weights(story.run / "model.safetensors").weights, state.weights)
 
 

@@ -33,7 +33,7 @@ RECORDED = RecordedSession(
     frames={0: FRAME, 2: Frame(thumbnail=FRAME.thumbnail, patch=None)},
     aspect=1.6,
 )
-STATE = ServerState(np.array([1.0, -0.5, 0.25], dtype=np.float32), np.array([0.125, 0.0, -2.0], dtype=np.float64))
+STATE = ServerState(np.array([1.0, -0.5, 0.25], dtype=np.float32), {"velocity": np.array([0.125, 0.0, -2.0])})
 CHECKPOINT = Checkpoint(plan_id=PLAN.id, round=0, state=STATE, line={"round": 0, "status": "applied"})
 SAVED = SavedWeights(
     model="office-60k",
@@ -86,7 +86,7 @@ def build() -> dict[str, Any]:
                 "checkpoint_json": (applied / "checkpoint.json").read_text(),
                 "state_hex": (applied / "state.safetensors").read_bytes().hex(),
                 "weights": STATE.weights.tolist(),
-                "velocity": STATE.velocity.tolist(),
+                "velocity": STATE.moments["velocity"].tolist(),
             },
             "model_file": {
                 "header": model[8 : 8 + int.from_bytes(model[:8], "little")].decode(),

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reticent.aggregate.optimiser import Adam, Momentum
 from reticent.errors import FormatError, InputError, PolicyViolation, SettingError, SignatureError, StateError
 from reticent.privacy.filters import admits
 from reticent.privacy.mechanism import check_grid
@@ -74,6 +75,29 @@ def test_the_grid_is_filled_in_and_a_given_one_is_kept(paths, tmp_path):
     )
     draft = changed(paths.plan_draft, tmp_path, "grid", "  grid: 1.0e-5")
     assert plans.complete(plans.read_draft(draft), now=NOW).release.grid == 1e-5
+
+
+def test_a_draft_chooses_the_server_s_optimiser_and_the_plan_doesn_t_say_it(paths, tmp_path):
+    before = plans.read_draft(paths.plan_draft)
+    draft = written(tmp_path, paths.plan_draft.read_text("utf-8") + "\noptimiser:\n  name: adam\n  tau: 0.01\n")
+    asked = plans.read_draft(draft)
+    assert (before.optimiser, asked.optimiser) == (Momentum(), Adam(tau=0.01))
+    assert plans.complete(asked, now=NOW) == plans.complete(before, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        ("name: lion", "optimiser must name one of"),
+        ("tau: 1.0", "optimiser must have a name"),
+        ("name: momentum\n  momentum: 1", "optimiser.momentum.momentum must be less than 1"),
+        ("name: adam\n  learning_rate: -1", "optimiser.adam.learning_rate"),
+    ],
+)
+def test_an_optimiser_that_makes_no_sense_is_named(paths, tmp_path, lines, named):
+    draft = written(tmp_path, paths.plan_draft.read_text("utf-8") + f"\noptimiser:\n  {lines}\n")
+    with pytest.raises(SettingError, match=re.escape(named)):
+        plans.read_draft(draft)
 
 
 def test_the_summary_shows_the_hash_and_what_a_person_pays(paths):

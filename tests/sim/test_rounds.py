@@ -1,5 +1,6 @@
 """Simulated rounds: the sum is exact, whoever computes it and wherever it was stopped."""
 
+import json
 import os
 import signal
 from functools import partial
@@ -9,13 +10,17 @@ import pytest
 from flwr.app import ConfigRecord, Message
 
 from reticent.aggregate.attempt import TRAIN_MESSAGE, Tally, weights_bytes
-from reticent.aggregate.optimiser import ServerMomentum, ServerState
+from reticent.aggregate.centre import Median
+from reticent.aggregate.optimiser import Adam, Momentum
 from reticent.aggregate.rounds import Course, run_course
 from reticent.client import Task, answer
 from reticent.errors import RoundAborted
+from reticent.learn.train import Prepared
 from reticent.model.network import initial
+from reticent.privacy.mechanism import release_vector
 from reticent.privacy.noise import SeededNoise
 from reticent.records.canonical import digest
+from reticent.sim.clipping import AdaptiveClip
 from reticent.sim.cohorts import cohort
 from reticent.sim.grid import WorkerGrid, decode_share, encode_slice
 from reticent.sim.rounds import SimulatedRound
@@ -25,8 +30,8 @@ from tests.sim.world import MODEL, PARAMETERS, PEOPLE, a_plan, make_worker
 
 
 def played(grid, plan, *, rounds=2, size=3, seed=7):
-    play = SimulatedRound(grid=grid, plan=plan, people=len(PEOPLE), size=size, seed=seed, optimiser=ServerMomentum())
-    state = ServerState.start(initial(MODEL, "heads"))
+    play = SimulatedRound(grid=grid, plan=plan, people=len(PEOPLE), size=size, seed=seed, optimiser=Momentum())
+    state = Momentum().start(initial(MODEL, "heads"))
     for number in range(rounds):
         state = play(number, state, weights_bytes(state.weights), Tally())
     return state.weights
@@ -70,8 +75,11 @@ def test_a_cache_that_is_too_small_keeps_those_whom_it_has(monkeypatch):
     assert len(prepared) == 4 + 2 + 2
 
 
-def test_a_stopped_simulation_goes_on_to_the_same_weights(tmp_path):
-    plan = a_plan()
+@pytest.mark.parametrize(
+    ("optimiser", "clip"), [(Momentum(), None), (Adam(average_from=0.0), AdaptiveClip(count_share=0.3))]
+)
+def test_a_stopped_simulation_goes_on_to_the_same_state(tmp_path, optimiser, clip):
+    plan, first = a_plan(), 0.01
 
     def course(folder, told=lambda line: None):
         folder.mkdir(exist_ok=True)
@@ -81,6 +89,8 @@ def test_a_stopped_simulation_goes_on_to_the_same_weights(tmp_path):
             run_folder=folder,
             score=lambda weights: None,
             publish=lambda rounds, weights: None,
+            optimiser=optimiser,
+            clip_norm=None if clip is None else first,
             told=told,
             now=lambda: 0,
         )
@@ -89,14 +99,67 @@ def test_a_stopped_simulation_goes_on_to_the_same_weights(tmp_path):
         if line["round"] == 1:
             raise KeyboardInterrupt
 
-    with WorkerGrid(local_workers(make_worker(plan), workers=1)) as grid:
-        play = SimulatedRound(grid=grid, plan=plan, people=len(PEOPLE), size=3, seed=7, optimiser=ServerMomentum())
+    with WorkerGrid(local_workers(make_worker(plan, clip=clip), workers=1)) as grid:
+        play = SimulatedRound(
+            grid=grid, plan=plan, people=4, size=3, seed=7, optimiser=optimiser, clip=clip, clip_norm=first
+        )
         with pytest.raises(KeyboardInterrupt):
             run_course(course(tmp_path / "stopped", stop), initial(MODEL, "heads"), play)
         resumed = run_course(course(tmp_path / "stopped"), initial(MODEL, "heads"), play)
         whole = run_course(course(tmp_path / "whole"), initial(MODEL, "heads"), play)
     np.testing.assert_array_equal(resumed.weights, whole.weights)
-    assert (tmp_path / "stopped" / "rounds.jsonl").read_text().count('"applied"') == 3
+    np.testing.assert_array_equal(resumed.published, whole.published)
+    assert resumed.moments.keys() == whole.moments.keys()
+    for name, moment in whole.moments.items():
+        np.testing.assert_array_equal(resumed.moments[name], moment)
+    assert resumed.clip_norm == whole.clip_norm
+    lines = [json.loads(line) for line in (tmp_path / "stopped" / "rounds.jsonl").read_text().splitlines()]
+    norms = [line["clip_norm"] for line in lines if line["status"] == "applied"]
+    assert len(norms) == 3
+    assert len(set(norms)) == (1 if clip is None else 3)
+    assert norms[0] == (0.5 if clip is None else first)
+
+
+def test_a_robust_centre_is_that_of_everybody_s_own_release_whichever_worker_gave_it():
+    plan, releases = a_plan(), []
+    start = initial(MODEL, "heads")
+    for person in cohort(0, people=len(PEOPLE), size=3, seed=7).tolist():
+        task = Task(plan=plan, plan_id=digest(plan.to_bytes()), round=0)
+        releases.append(answer(task, start, partial(PEOPLE.pool, person), SeededNoise(_mixed(7, 0, person))).values)
+    expected = start + np.median(releases, axis=0) * plan.release.grid
+    with WorkerGrid(local_workers(make_worker(plan), workers=1)) as grid:
+        play = SimulatedRound(
+            grid=grid, plan=plan, people=4, size=3, seed=7, optimiser=Momentum(), aggregation=Median()
+        )
+        tally = Tally()
+        weights = play(0, Momentum().start(start), weights_bytes(start), tally).weights
+    np.testing.assert_array_equal(weights, expected.astype(np.float32))
+    assert (tally.asked, tally.released, tally.bytes_received) == (3, 3, 3 * 4 * PARAMETERS)
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf, 0.0])
+def test_an_update_that_is_not_finite_leaves_as_the_noise_of_an_update_of_zero_count_and_all(poison):
+    plan, clip = a_plan(), AdaptiveClip()
+    worker = make_worker(plan, clip=clip)()
+    worker._learner = Broken(poison)
+    release = clip.release(plan.release, clip_norm=0.01, parameters=PARAMETERS)
+    alone = worker.answer(0, [1], initial(MODEL, "heads"), 0.01)
+    scale = {"clip_norm": release.clip_norm, "noise_multiplier": release.noise_multiplier, "grid": release.grid}
+    zero = release_vector(np.zeros(PARAMETERS + 1), **scale, noise=SeededNoise(_mixed(7, 0, 1)))
+    np.testing.assert_array_equal(alone.values, zero)
+
+
+class Broken:
+    """A learner whose every update is the same number."""
+
+    def __init__(self, number):
+        self._number = number
+
+    def prepare(self, pool):
+        return Prepared(model=MODEL, trainable="heads", examples=pool)
+
+    def update(self, prepared, weights, *, training, noise):
+        return np.full(PARAMETERS, self._number, np.float32)
 
 
 def test_a_worker_that_dies_aborts_the_round_and_nothing_is_applied():

@@ -4,12 +4,16 @@ import math
 
 import pytest
 
+from reticent.aggregate.centre import LONGEST_NOISE
 from reticent.errors import BudgetExhausted, SettingError
+from reticent.model import catalogue
 from reticent.privacy.events import Mode, Unit
 from reticent.privacy.filters import admits
+from reticent.privacy.gaussian import gaussian_epsilon
 from reticent.privacy.grid import release_epsilon
 from reticent.privacy.guarantees import guarantees
 from reticent.train.planning import against_server, once, planned
+from reticent.train.privacy_file import privacy_file
 from reticent.train.settings import Settings
 from tests.train.samples import values
 
@@ -88,3 +92,49 @@ def test_one_release_for_all_rounds_costs_a_person_what_the_rounds_did(mode):
     made = plan_of(people=100, data__people=100, server__cohort=50, server__min_cohort=25, privacy__mode=mode)
     server = once(made, made.rounds_of_one) * (math.sqrt(100 / 2) if mode == "secure" else 1)
     assert release_epsilon(1 / server, delta=1e-5) == pytest.approx(4.0, rel=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["local", "secure"])
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.9])
+def test_an_adaptive_clip_norm_costs_what_a_fixed_one_costs_and_its_count_is_part_of_that(mode, share):
+    fixed = plan_of(privacy__mode=mode)
+    made = plan_of(privacy__mode=mode, privacy__clip={"name": "adaptive", "count_share": share})
+    assert made.plan.release.noise_multiplier == fixed.plan.release.noise_multiplier
+    assert server_epsilon(made) == server_epsilon(fixed)
+    said = privacy_file(made, rounds_done=3, limits={"employee": 4.0, "example": 16.0}, clip_norms=[0.5, 0.4])["clip"]
+    parts = [said["update_noise_multiplier"], said["count_noise_multiplier"]]
+    assert sum(one**-2 for one in parts) == pytest.approx(made.plan.release.noise_multiplier**-2, rel=1e-12)
+    assert made.plan.release.clip_norm == pytest.approx(0.5 / math.sqrt(1 - share))
+    assert (said["smallest"], said["largest"]) == (0.4, 0.5)
+
+
+def test_a_clip_norm_that_could_go_where_there_is_no_grid_is_refused_before_any_work():
+    with pytest.raises(SettingError, match=r"privacy\.clip_norm=1e-07 can't be adapted.*nothing was trained"):
+        plan_of(privacy__clip={"name": "adaptive"}, privacy__clip_norm=1e-7)
+
+
+def robust(noise_multiplier, **more):
+    return plan_of(
+        privacy__mode="local",
+        privacy__epsilon=None,
+        privacy__noise_multiplier=noise_multiplier,
+        privacy__epsilon_example=None,
+        server__aggregation={"name": "median"},
+        **more,
+    )
+
+
+def test_a_median_is_refused_at_every_noise_that_protects_anybody():
+    limit = LONGEST_NOISE / math.sqrt(catalogue.parameters("history", "heads"))
+    assert robust(limit * 0.999).plan.release.mode is Mode.LOCAL
+    with pytest.raises(
+        SettingError, match=r"withstands hostile clients only where .* which protects nobody; nothing was trained"
+    ):
+        robust(limit * 1.001)
+    events = robust(limit * 0.999).plan.events()[:1]
+    assert gaussian_epsilon(1 / events[0].noise_multiplier, delta=1e-5) > 100_000  # of one round
+
+
+def test_a_median_of_more_than_memory_should_hold_is_refused():
+    with pytest.raises(SettingError, match="holds all releases of a round at once"):
+        robust(1e-6, people=10**6, data__people=10**6, server__cohort=10**6, privacy__delta=1e-7)

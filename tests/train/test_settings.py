@@ -16,6 +16,67 @@ NONSENSE = {
     "steps is 1.5": ({"learn__steps": 1.5}, "learn.steps"),
     "no rounds": ({"server__rounds": 0}, "server.rounds"),
     "min_cohort beyond cohort": ({"server__min_cohort": 4}, "min_cohort of 4 is more than the cohort of 3"),
+    "unknown optimiser": ({"server__optimiser": {"name": "lion"}}, "server.optimiser must name one of"),
+    "momentum that never fades": (
+        {"server__optimiser": {"name": "momentum", "momentum": 1.0}},
+        "server.optimiser.momentum.momentum must be less than 1",
+    ),
+    "adam without tau": ({"server__optimiser": {"name": "adam", "tau": 0.0}}, "server.optimiser.adam.tau"),
+    "a rate that is no number": (
+        {"server__optimiser": {"name": "adam", "learning_rate": float("nan")}},
+        "server.optimiser.adam.learning_rate must be a finite number",
+    ),
+    "a median of a sum": (
+        {"server__aggregation": {"name": "median"}},
+        "server.aggregation=median needs single releases, and privacy.mode=secure shows sums only",
+    ),
+    "a median on devices": (
+        {
+            "server__aggregation": {"name": "median"},
+            "engine": {"name": "superlink", "folder": "x"},
+            "data__people": None,
+            "server__cohort": None,
+        },
+        "bears far less noise than any device adds",
+    ),
+    "a median and a clip norm that follows": (
+        {
+            "server__aggregation": {"name": "trimmed_mean"},
+            "privacy__mode": "local",
+            "privacy__clip": {"name": "adaptive"},
+        },
+        "don't go together",
+    ),
+    "half of everybody trimmed": (
+        {"server__aggregation": {"name": "trimmed_mean", "share": 0.5}},
+        "server.aggregation.trimmed_mean.share must be less than 0.5",
+    ),
+    "unknown aggregation": ({"server__aggregation": {"name": "krum"}}, "server.aggregation must name one of"),
+    "a clip norm that follows, on devices": (
+        {
+            "privacy__clip": {"name": "adaptive"},
+            "engine": {"name": "superlink", "folder": "x"},
+            "data__people": None,
+            "server__cohort": None,
+        },
+        "privacy.clip=adaptive is simulated only",
+    ),
+    "the quantile of nobody": (
+        {"privacy__clip": {"name": "adaptive", "quantile": 0.0}},
+        "privacy.clip.adaptive.quantile must be more than 0",
+    ),
+    "a count for nothing": (
+        {"privacy__clip": {"name": "adaptive", "count_share": 0.0}},
+        "privacy.clip.adaptive.count_share must be more than 0",
+    ),
+    "a count for everything": (
+        {"privacy__clip": {"name": "adaptive", "count_share": 1.0}},
+        "privacy.clip.adaptive.count_share must be less than 1",
+    ),
+    "a clip rate that is no number": (
+        {"privacy__clip": {"name": "adaptive", "learning_rate": float("inf")}},
+        "privacy.clip.adaptive.learning_rate must be a finite number",
+    ),
     "unknown mode": ({"privacy__mode": "central"}, "privacy.mode"),
     "unknown source": ({"data__source": "office2"}, "data.source"),
     "no people": ({"data__people": 0}, "data.people"),

@@ -15,7 +15,14 @@ from reticent.aggregate.journal import Metrics
 from reticent.aggregate.optimiser import Vector
 from reticent.aggregate.receipts import ReceiptIndex
 from reticent.aggregate.rounds import run_plan
-from reticent.aggregate.standing import ENDS_WITH_PARENT, RunStatus, held, how_it_ended, read_submission
+from reticent.aggregate.standing import (
+    ENDS_WITH_PARENT,
+    RunStatus,
+    held,
+    how_it_ended,
+    read_optimiser,
+    read_submission,
+)
 from reticent.aggregate.standing import write_report as _report
 from reticent.errors import IntegrityError, ReticentError, RoundAborted, SettingError, StateError
 from reticent.evaluate.metrics import Scorer
@@ -112,6 +119,7 @@ def _run(grid: Grid, folder: ServerFolder, plan_id: str, earlier: str) -> None:
             run_folder=run_folder,
             score=_scorer(plan),
             publish=publish,
+            optimiser=read_optimiser(run_folder),
             tell=tell,
         )
         run_plan(organisation, _weights(run_folder, plan), earlier=earlier)

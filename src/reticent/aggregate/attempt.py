@@ -17,7 +17,7 @@ from flwr.serverapp import Grid
 from reticent.aggregate.directory import Device, read_directory
 from reticent.aggregate.journal import Metrics, ReplyStore
 from reticent.aggregate.mailbox import Arrival
-from reticent.aggregate.optimiser import ServerMomentum, ServerState, Vector
+from reticent.aggregate.optimiser import Momentum, Optimiser, ServerState, Vector
 from reticent.aggregate.receipts import ReceiptIndex
 from reticent.aggregate.stage import Pace, ask
 from reticent.aggregate.validation import (
@@ -70,7 +70,7 @@ class Organisation:
 
     plan: as signed; terms: what it says. devices: the directory, read again before each round. run_folder: where the
     run leaves its files. score: metrics of some weights on public people, or None. publish: takes the number of
-    rounds applied and the weights after them; called again for the same number on a restart. now: Unix seconds. tell:
+    rounds applied and the model after them; called again for the same number on a restart. now: Unix seconds. tell:
     hears whom the run waits for, whenever that changes, and None when it goes on.
     """
 
@@ -82,7 +82,7 @@ class Organisation:
     run_folder: Path
     score: Callable[[Vector], Metrics | None]
     publish: Callable[[int, Vector], None]
-    optimiser: ServerMomentum = field(default_factory=ServerMomentum)
+    optimiser: Optimiser = field(default_factory=Momentum)
     pace: Pace = field(default_factory=Pace)
     now: Callable[[], float] = time.time
     tell: Callable[[Waiting | None], None] = lambda waiting: None

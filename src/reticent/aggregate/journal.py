@@ -30,7 +30,7 @@ class RoundLine:
 
     asked, joined, released, abstained: devices. stored: how many of the released ones had given their release to an
     attempt that was interrupted or aborted; they count as asked and joined too, and weren't asked again. dropped:
-    reason → devices. incidents: device → reason, where a person should look. bytes_received: of replies, dropped ones
+    reason → devices. clip_norm: L2 bound of one update in this round, in weight space. incidents: device → reason, where a person should look. bytes_received: of replies, dropped ones
     too. seconds: of the whole attempt. weights_hash: before; new_weights_hash: after, None where nothing was applied.
     metrics: on public test people, None where none were scored. reason: why a round was aborted, or had to be resumed.
     """
@@ -48,6 +48,7 @@ class RoundLine:
     dropped: Mapping[str, int] = field(default_factory=dict)
     incidents: Mapping[str, str] = field(default_factory=dict)
     bytes_received: int = 0
+    clip_norm: float | None = None
     seconds_join: float = 0.0
     seconds_train: float = 0.0
     seconds: float = 0.0

@@ -7,7 +7,7 @@ their cache, and no round is applied twice.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from reticent.aggregate.attempt import Attempt, Organisation, Tally, weights_bytes
 from reticent.aggregate.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from reticent.aggregate.journal import Journal, Metrics, RoundLine, Status
-from reticent.aggregate.optimiser import ServerState, Vector
+from reticent.aggregate.optimiser import Momentum, Optimiser, ServerState, Vector
 from reticent.errors import RoundAborted, SettingError
 from reticent.privacy.events import Mode
 from reticent.records.canonical import digest
@@ -34,7 +34,9 @@ class Course:
     """What the rounds of a plan need, whoever plays them: devices behind a SuperLink, or simulated people.
 
     run_folder: where rounds.jsonl and checkpoint/ lie. score: metrics of some weights on public people, or None.
-    publish: takes the number of rounds applied and the weights after them; called again for the same number on a restart.
+    optimiser: makes the first state, and is what `Play` steps with. clip_norm: of the first round, where `Play` adapts it;
+    None where the plan's holds for all. publish: takes the number of rounds applied and the model
+    after them; called again for the same number on a restart.
     told: takes each line of rounds.jsonl of this run as it is written. earlier: why an earlier process that worked on the
     plan ended; rounds.jsonl says so where rounds are left. now: Unix seconds.
     """
@@ -44,8 +46,10 @@ class Course:
     run_folder: Path
     score: Callable[[Vector], Metrics | None]
     publish: Callable[[int, Vector], None]
+    optimiser: Optimiser = field(default_factory=Momentum)
     told: Callable[[Mapping[str, Any]], None] = lambda line: None
     earlier: str = ENDED
+    clip_norm: float | None = None
     attempts: int = 1
     retry_s: float = 0.0
     now: Callable[[], float] = time.time
@@ -71,6 +75,7 @@ def run_plan(organisation: Organisation, initial: Vector, *, earlier: str = ENDE
         run_folder=organisation.run_folder,
         score=organisation.score,
         publish=organisation.publish,
+        optimiser=organisation.optimiser,
         earlier=earlier,
         attempts=organisation.pace.attempts,
         retry_s=organisation.pace.retry_s,
@@ -86,7 +91,9 @@ def run_course(course: Course, initial: Vector, play: Play) -> ServerState:
     """
     journal = Journal(course.run_folder / "rounds.jsonl", told=course.told)
     folder = course.run_folder / "checkpoint"
-    checkpoint = read_checkpoint(folder, plan_id=course.plan_id, parameters=_length(course, initial))
+    checkpoint = read_checkpoint(
+        folder, plan_id=course.plan_id, parameters=_length(course, initial), optimiser=course.optimiser
+    )
     begun = checkpoint is not None
     if checkpoint is None:
         checkpoint = _beginning(course, initial)
@@ -94,12 +101,12 @@ def run_course(course: Course, initial: Vector, play: Play) -> ServerState:
     journal.catch_up(checkpoint.line)
     if begun and checkpoint.round + 1 < course.terms.rounds:
         journal.append(_resumed(checkpoint, course.earlier).to_json())
-    course.publish(checkpoint.round + 1, checkpoint.state.weights)
+    course.publish(checkpoint.round + 1, checkpoint.state.published)
     while checkpoint.round + 1 < course.terms.rounds:
         checkpoint = _round(course, checkpoint, journal, play)
         write_checkpoint(folder, checkpoint)
         journal.catch_up(checkpoint.line)
-        course.publish(checkpoint.round + 1, checkpoint.state.weights)
+        course.publish(checkpoint.round + 1, checkpoint.state.published)
     return checkpoint.state
 
 
@@ -123,7 +130,8 @@ def _beginning(course: Course, initial: Vector) -> Checkpoint:
         new_weights_hash=hashed,
         metrics=course.score(initial),
     )
-    return Checkpoint(plan_id=line.plan_id, round=-1, state=ServerState.start(initial), line=line.to_json())
+    state = replace(course.optimiser.start(initial), clip_norm=course.clip_norm)
+    return Checkpoint(plan_id=line.plan_id, round=-1, state=state, line=line.to_json(), optimiser=course.optimiser)
 
 
 def _resumed(checkpoint: Checkpoint, earlier: str) -> RoundLine:
@@ -167,13 +175,14 @@ def _round(course: Course, before: Checkpoint, journal: Journal, play: Play) -> 
             dropped=dict(tally.dropped),
             incidents=tally.incidents,
             bytes_received=tally.bytes_received,
+            clip_norm=before.state.clip_norm or course.terms.release.clip_norm,
             seconds_join=round(tally.seconds_join, 3),
             seconds_train=round(tally.seconds_train, 3),
             seconds=round(time.monotonic() - began, 3),
-            metrics=None if state is None else course.score(state.weights),
+            metrics=None if state is None else course.score(state.published),
             reason=None if state is not None else reason,
         )
         if state is not None:
-            return Checkpoint(plan_id=before.plan_id, round=number, state=state, line=line.to_json())
+            return replace(before, round=number, state=state, line=line.to_json())
         journal.append(line.to_json())
     raise RoundAborted(f"round {number} was aborted {course.attempts} times; the last time, {reason}")

@@ -1,4 +1,4 @@
-"""How a plan's run stands: what its ServerApp wrote last, what the operator wants, and whether anybody works on it."""
+"""How a plan's run stands: what its ServerApp wrote last, what the operator wants and chose, and whether anybody works on it."""
 
 import json
 from contextlib import AbstractContextManager
@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import StringConstraints
 
+from reticent.aggregate.optimiser import ChosenOptimiser, Momentum, Optimiser
 from reticent.errors import FormatError, StateError
 from reticent.records.files import is_locked, locked, naming, replace_private
 from reticent.records.record import Record, Version1
@@ -99,6 +100,23 @@ def read_submission(run_folder: Path) -> Submission | None:
             return Submission.from_bytes(_read(path), limit_bytes=_LIMIT_BYTES)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise StateError(f"{path} can't be read ({error.strerror})") from None
+
+
+def write_optimiser(run_folder: Path, optimiser: Optimiser) -> None:
+    """Write optimiser.json; on the disk when this returns."""
+    replace_private(run_folder / "optimiser.json", ChosenOptimiser(optimiser=optimiser).to_bytes())
+
+
+def read_optimiser(run_folder: Path) -> Optimiser:
+    """What optimiser.json names; the default for a run from before there was a choice. Raises: FormatError, NewerFormatError."""
+    path = run_folder / "optimiser.json"
+    try:
+        with naming(path):
+            return ChosenOptimiser.from_bytes(_read(path), limit_bytes=_LIMIT_BYTES).optimiser
+    except FileNotFoundError:
+        return Momentum()
     except OSError as error:
         raise StateError(f"{path} can't be read ({error.strerror})") from None
 

@@ -20,6 +20,8 @@ _WORDS = {
     "string_type": "must be text",
     "tuple_type": "must be a list",
     "enum": "must be {expected}",
+    "union_tag_invalid": "must name one of {expected_tags}",
+    "union_tag_not_found": "must have a name",
     "literal_error": "must be {expected}",
     "string_pattern_mismatch": "has characters or a length that are not allowed there",
     "string_too_short": "must have {min_length} characters at least",

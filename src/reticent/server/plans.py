@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
+from reticent.aggregate.optimiser import Adam, Momentum, Optimiser
 from reticent.errors import FormatError, SettingError
 from reticent.model import catalogue
 from reticent.privacy.events import Mode
@@ -14,6 +15,9 @@ from reticent.records.plan import LocalTraining, Plan, Release
 from reticent.records.policy import DAY_S
 from reticent.records.record import Count, Name, Positive, Record
 from reticent.server.documents import read_yaml
+
+_OPTIMISERS = {"momentum": Momentum(), "adam": Adam()}
+"""What counts for the values that a draft leaves out."""
 
 
 class ReleaseDraft(Record):
@@ -28,7 +32,7 @@ class ReleaseDraft(Record):
 
 
 class PlanDraft(Record):
-    """What an operator writes. `lifetime_days` counts from the moment of signing."""
+    """What an operator writes. `lifetime_days` counts from the moment of signing. optimiser: the server's; no device is told."""
 
     TITLE: ClassVar[str] = "plan"
 
@@ -40,6 +44,7 @@ class PlanDraft(Record):
     min_cohort: Count
     rounds: Annotated[int, Field(ge=1, le=1_000_000)]
     lifetime_days: Annotated[float, Field(gt=0, le=3660)]
+    optimiser: Optimiser = Momentum()
 
 
 def read_draft(path: Path) -> PlanDraft:
@@ -51,6 +56,9 @@ def read_draft(path: Path) -> PlanDraft:
     release = values.get("release")
     if isinstance(release, dict):
         values["release"] = {"grid": None, **release}
+    optimiser = values.setdefault("optimiser", {"name": "momentum"})
+    if isinstance(optimiser, dict) and (default := _OPTIMISERS.get(str(optimiser.get("name")))):
+        values["optimiser"] = {**default.to_value(), **optimiser}
     try:
         return PlanDraft.from_value(values)
     except FormatError as error:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from reticent.aggregate.directory import read_directory
+from reticent.aggregate.optimiser import Momentum, Optimiser
 from reticent.aggregate.standing import (
     RunStatus,
     Standing,
@@ -18,6 +19,7 @@ from reticent.aggregate.standing import (
     read_report,
     read_submission,
     standing,
+    write_optimiser,
     write_report,
     write_submission,
 )
@@ -75,12 +77,14 @@ def submit(
     plan: Plan,
     *,
     weights: SavedWeights | None = None,
+    optimiser: Optimiser | None = None,
     now: Callable[[], float] = time.time,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> str:
     """Sign a plan and start its rounds; its plan id. Devices check the plan again; this only tells at once.
 
-    weights: which a plan that measures is about. say: hears, before anything begins, where noise will drown what the enrolled devices teach.
+    weights: which a plan that measures is about. optimiser: the server's own, not in the plan; None takes the default.
+    say: hears, before anything begins, where noise will drown what the enrolled devices teach.
     Raises: Refused where devices would refuse it, its rounds beyond a lifetime budget included; StateError where the server isn't running. Nothing was asked.
     """
     paths, _ = open_folder(root)
@@ -97,12 +101,14 @@ def submit(
     drowned = plans.outlook(plan, enrolled=len(read_directory(paths.devices)))
     if drowned is not None:
         say(drowned)
-    return _hand_over(paths, sign_plan(plan, SigningKey.load(paths.operator_key)), weights=weights)
+    signed = sign_plan(plan, SigningKey.load(paths.operator_key))
+    return _hand_over(paths, signed, optimiser or Momentum(), weights=weights)
 
 
 def submit_file(root: Path, draft: Path, *, say: Callable[[str], None], now: Callable[[], float] = time.time) -> str:
     """Like `submit`, from the YAML file that an operator writes."""
-    return submit(root, plans.complete(plans.read_draft(draft), now=int(now())), now=now, say=say)
+    asked = plans.read_draft(draft)
+    return submit(root, plans.complete(asked, now=int(now())), optimiser=asked.optimiser, now=now, say=say)
 
 
 def submit_signed(root: Path, signed: Signed) -> str:
@@ -113,7 +119,7 @@ def submit_signed(root: Path, signed: Signed) -> str:
     paths, _ = open_folder(root)
     read_plan(signed, SigningKey.load(paths.operator_key).public)
     _check_served(paths)
-    return _hand_over(paths, signed)
+    return _hand_over(paths, signed, Momentum())
 
 
 def resume(root: Path, plan_id: str) -> str:
@@ -294,12 +300,13 @@ def read_run(paths: ServerPaths, plan_id: str) -> Plan:
     return _known(paths, plan_id)[1]
 
 
-def _hand_over(paths: ServerPaths, signed: Signed, *, weights: SavedWeights | None = None) -> str:
+def _hand_over(paths: ServerPaths, signed: Signed, optimiser: Optimiser, *, weights: SavedWeights | None = None) -> str:
     folder = paths.run(signed.id)
     try:
         folder.mkdir(mode=0o700, parents=True)
     except FileExistsError:
         raise StateError(f"plan {signed.id} has a run already; `--resume {signed.id}` goes on with it") from None
+    write_optimiser(folder, optimiser)
     write_private(folder / "plan.json", signed.to_bytes())
     if weights is not None:
         write_weights(folder / "model.safetensors", weights)

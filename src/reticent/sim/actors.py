@@ -197,12 +197,14 @@ class Actors:
         except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError):
             raise StateError(f"Ray didn't start {self._workers} actors of one core; {_NOTHING}") from None
 
-    def ask(self, place: int, number: int, people: Sequence[int], weights: bytes) -> Future[PartialSum]:
+    def ask(
+        self, place: int, number: int, people: Sequence[int], weights: bytes, clip_norm: float | None = None
+    ) -> Future[PartialSum]:
         import ray
 
         if self._shared is None or self._shared[0] is not weights:
             self._shared = (weights, ray.put(weights))
-        asked = self._actors[place].answer.remote(number, people, self._shared[1])
+        asked = self._actors[place].answer.remote(number, people, self._shared[1], clip_norm)
         answered: Future[PartialSum] = Future()
 
         def pass_on(done: Future[PartialSum]) -> None:
@@ -235,5 +237,5 @@ class _Actor:
         unpacked(self._packed)
         return os.getpid()
 
-    def answer(self, number: int, people: Sequence[int], weights: bytes) -> PartialSum:
-        return unpacked(self._packed).answer(number, people, floats_of(weights))
+    def answer(self, number: int, people: Sequence[int], weights: bytes, clip_norm: float | None) -> PartialSum:
+        return unpacked(self._packed).answer(number, people, floats_of(weights), clip_norm)

@@ -63,8 +63,9 @@ def client_app(worker: Packed) -> ClientApp:
     @app.train()
     def train(message: Message, context: Context) -> Message:
         logging.getLogger("flwr").setLevel(logging.ERROR)  # nor that Flower ends this actor
-        number, people, weights = decode_slice(message.content)
-        return Message(encode_share(unpacked(worker).answer(number, people, floats_of(weights))), reply_to=message)
+        number, people, weights, clip_norm = decode_slice(message.content)
+        share = unpacked(worker).answer(number, people, floats_of(weights), clip_norm)
+        return Message(encode_share(share), reply_to=message)
 
     return app
 

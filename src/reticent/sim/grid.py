@@ -76,18 +76,23 @@ class WorkerGrid(Grid):
         return identifier
 
 
-def encode_slice(number: int, people: Iterable[int], weights: ConfigRecord) -> RecordDict:
-    """What one worker is asked: the round, which people, and one record of weights that all workers share."""
-    return RecordDict(
-        {"slice": ConfigRecord({"round": number, "people": [int(one) for one in people]}), "weights": weights}
-    )
+def encode_slice(
+    number: int, people: Iterable[int], weights: ConfigRecord, clip_norm: float | None = None
+) -> RecordDict:
+    """What one worker is asked: the round, which people, one record of weights that all workers share, and the round's clip
+    norm where it is adapted."""
+    asked = ConfigRecord({"round": number, "people": [int(one) for one in people]})
+    if clip_norm is not None:
+        asked["clip_norm"] = clip_norm
+    return RecordDict({"slice": asked, "weights": weights})
 
 
-def decode_slice(content: RecordDict) -> tuple[int, Sequence[int], bytes]:
+def decode_slice(content: RecordDict) -> tuple[int, Sequence[int], bytes, float | None]:
     """The inverse of `encode_slice`; the weights as float32 little-endian, 4 * P bytes."""
     asked: Any = content["slice"]
     given: Any = content["weights"]
-    return int(asked["round"]), list(asked["people"]), given["weights"]
+    clip_norm = float(asked["clip_norm"]) if "clip_norm" in asked else None
+    return int(asked["round"]), list(asked["people"]), given["weights"], clip_norm
 
 
 def encode_share(share: PartialSum) -> RecordDict:

@@ -1,21 +1,28 @@
 """One round of a simulation: who is asked, which worker answers for whom, and the exact sum of it all."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import cycle
 from typing import Protocol
 
 import numpy as np
 from flwr.app import ConfigRecord, Message
 
 from reticent.aggregate.attempt import TRAIN_MESSAGE, Tally
-from reticent.aggregate.optimiser import Doubles, ServerMomentum, ServerState
-from reticent.errors import RoundAborted
+from reticent.aggregate.centre import Aggregation, Mean
+from reticent.aggregate.optimiser import Doubles, Momentum, Optimiser, ServerState
+from reticent.errors import IntegrityError, RoundAborted
 from reticent.records.messages import VALUE_BYTES
-from reticent.records.plan import Plan
-from reticent.sim.cohorts import cohort
+from reticent.records.plan import Plan, Release
+from reticent.sim.clipping import AdaptiveClip
+from reticent.sim.cohorts import Indices, cohort
 from reticent.sim.grid import decode_share, encode_slice
+from reticent.sim.worker import PartialSum
+
+_AT_ONCE = 64  # people whose single releases are on their way
 
 
 class Nodes(Protocol):
@@ -26,13 +33,18 @@ class Nodes(Protocol):
     def send_and_receive(self, messages: Iterable[Message]) -> Iterable[Message]: ...
 
 
+Ask = Callable[[Sequence[tuple[int, list[int]]]], Iterable[PartialSum]]
+"""Asks nodes for the partial sums of their people."""
+
+
 @dataclass(slots=True, kw_only=True)
 class SimulatedRound:
     """Plays a plan's rounds over workers; `aggregate.rounds.run_course` calls it.
 
     In mode secure the sum is what secure aggregation would show: every person's share of noise is in it, exactly, as
     integers. That nobody saw the single shares is assumed here, and reports say so.
-    peak_rss_mb: of all workers together, so far.
+    aggregation: anything but the mean asks for every person's release by itself. clip: adapts the clip norm; `clip_norm` is
+    that of the first round then. peak_rss_mb: of all workers together, so far.
     """
 
     grid: Nodes
@@ -40,41 +52,84 @@ class SimulatedRound:
     people: int
     size: int
     seed: int
-    optimiser: ServerMomentum = field(default_factory=ServerMomentum)
+    optimiser: Optimiser = field(default_factory=Momentum)
+    aggregation: Aggregation = field(default_factory=Mean)
+    clip: AdaptiveClip | None = None
+    clip_norm: float = 0.0
     peak_rss_mb: float = 0.0
 
     def __call__(self, number: int, state: ServerState, weights: bytes, tally: Tally) -> ServerState:
         """Raises: RoundAborted, if a worker died; the state is as before."""
-        mean = self.mean(number, weights, tally)
-        return self.optimiser.step(state, mean, step=number, steps=self.plan.rounds)
+        release = self._release(state)
+        mean = self._mean(number, weights, tally, release=release, clip_norm=state.clip_norm)
+        after = self.optimiser.step(state, mean[: self.plan.parameters], step=number, steps=self.plan.rounds)
+        if self.clip is None or state.clip_norm is None:
+            return after
+        return replace(after, clip_norm=self.clip.next(state.clip_norm, counts=float(mean[-1]), first=self.clip_norm))
 
     def mean(self, number: int, weights: bytes, tally: Tally) -> Doubles:
         """Of the releases of everybody who is asked in that round, in weight space. Raises: as a round."""
+        return self._mean(number, weights, tally, release=self.plan.release, clip_norm=None)
+
+    def _mean(self, number: int, weights: bytes, tally: Tally, *, release: Release, clip_norm: float | None) -> Doubles:
         began = time.monotonic()
         asked = cohort(number, people=self.people, size=self.size, seed=self.seed)
-        nodes = list(self.grid.get_node_ids())
-        record = ConfigRecord({"weights": weights})
-        slices = {node: asked[asked % len(nodes) == place] for place, node in enumerate(nodes)}
-        total = np.zeros(self.plan.parameters, dtype=np.int64)
-        peaks: dict[str, float] = {}
-        messages = [
-            Message(
-                encode_slice(number, some, record), dst_node_id=node, message_type=TRAIN_MESSAGE, group_id=str(number)
-            )
-            for node, some in slices.items()
-            if len(some)
-        ]
+        ask = partial(self._ask, number, ConfigRecord({"weights": weights}), clip_norm, tally)
         try:
-            for reply in self.grid.send_and_receive(messages):
-                share = decode_share(reply.content)
-                total += share.values
-                tally.released += share.released
-                peaks[share.process] = max(share.peak_rss_mb, peaks.get(share.process, 0.0))
+            centre = self._centre(asked, ask, parameters=self.plan.parameters + (clip_norm is not None))
         except BrokenExecutor:
             raise RoundAborted("a worker of the simulation died (was memory short?); nothing was applied") from None
         tally.asked = tally.joined = len(asked)
-        tally.bytes_received = VALUE_BYTES * self.plan.parameters * tally.released
+        tally.bytes_received = VALUE_BYTES * len(centre) * tally.released
         tally.seconds_train = time.monotonic() - began
+        return centre * release.grid
+
+    def _release(self, state: ServerState) -> Release:
+        """What the door does to everybody's update in this round."""
+        if (self.clip is None) is not (state.clip_norm is None):
+            raise IntegrityError("the checkpoint and the settings don't agree whether the clip norm is adapted")
+        if self.clip is None or state.clip_norm is None:
+            return self.plan.release
+        return self.clip.release(self.plan.release, clip_norm=state.clip_norm, parameters=self.plan.parameters)
+
+    def _centre(self, asked: Indices, ask: Ask, *, parameters: int) -> Doubles:
+        """Of all releases, shape (parameters,), grid units."""
+        nodes = list(self.grid.get_node_ids())
+        if isinstance(self.aggregation, Mean):
+            total = np.zeros(parameters, dtype=np.int64)
+            slices = ((node, asked[asked % len(nodes) == place].tolist()) for place, node in enumerate(nodes))
+            for share in ask([one for one in slices if one[1]]):
+                total += share.values
+            return total / len(asked)
+        releases = np.empty((len(asked), parameters), dtype=np.int32)
+        alone = [(node, [person]) for node, person in zip(cycle(nodes), asked.tolist(), strict=False)]
+        for start in range(0, len(alone), _AT_ONCE):
+            for place, share in enumerate(ask(alone[start : start + _AT_ONCE]), start=start):
+                releases[place] = share.values
+        return self.aggregation.of(releases)
+
+    def _ask(
+        self,
+        number: int,
+        weights: ConfigRecord,
+        clip_norm: float | None,
+        tally: Tally,
+        slices: Sequence[tuple[int, list[int]]],
+    ) -> Iterator[PartialSum]:
+        """The partial sums of some slices, each a node and its people, as they come."""
+        messages = [
+            Message(
+                encode_slice(number, people, weights, clip_norm),
+                dst_node_id=node,
+                message_type=TRAIN_MESSAGE,
+                group_id=str(number),
+            )
+            for node, people in slices
+        ]
+        peaks: dict[str, float] = {}
+        for reply in self.grid.send_and_receive(messages):
+            share = decode_share(reply.content)
+            tally.released += share.released
+            peaks[share.process] = max(share.peak_rss_mb, peaks.get(share.process, 0.0))
+            yield share
         self.peak_rss_mb = max(self.peak_rss_mb, sum(peaks.values()))
-        mean: Doubles = total * self.plan.release.grid / tally.released
-        return mean

@@ -14,13 +14,14 @@ import numpy.typing as npt
 from reticent.actions.pool import Pool
 from reticent.client import Task, answer
 from reticent.errors import StateError
-from reticent.learn.train import Learner, Prepared
+from reticent.learn.train import Learn, Learner, Prepared
 from reticent.model import catalogue
 from reticent.model.own import Model
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import NoiseSource, SeededNoise
 from reticent.recordings import source
 from reticent.records.plan import LocalTraining, Plan
+from reticent.sim.clipping import AdaptiveClip
 from reticent.sim.population import Population
 
 Longs = npt.NDArray[np.int64]
@@ -28,7 +29,7 @@ Longs = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PartialSum:
-    """values: shape (P,), int64, grid units: the exact sum of `released` releases. peak_rss_mb: of the worker's process,
+    """values: shape (P,), or (P + 1,) with a count, int64, grid units: the exact sum of `released` releases. peak_rss_mb: of the worker's process,
     which no other worker's `process` names."""
 
     values: Longs
@@ -43,25 +44,43 @@ class PartialSum:
 class Worker:
     """Keeps one network in place, and what it prepared of people as long as that fits into `cache_bytes`."""
 
-    def __init__(self, *, plan: Plan, plan_id: str, population: Population, seed: int, cache_bytes: int) -> None:
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        plan_id: str,
+        population: Population,
+        seed: int,
+        cache_bytes: int,
+        clip: AdaptiveClip | None = None,
+    ) -> None:
         self._plan = plan
         self._plan_id = plan_id
         self._population = population
         self._seed = seed
+        self._clip = clip
         self._learner = Learner(plan.model, plan.trainable)
         self._cache = _Cache(cache_bytes)
 
-    def answer(self, number: int, people: Sequence[int], weights: Floats) -> PartialSum:
-        """Everybody's release for round `number`, summed exactly. weights: shape (P,), float32.
+    def answer(self, number: int, people: Sequence[int], weights: Floats, clip_norm: float | None = None) -> PartialSum:
+        """Everybody's release for round `number`, summed exactly. weights: shape (P,), float32. clip_norm: of this round, where
+        it is adapted; each release then has one coordinate more, that of the count.
 
         A person's noise depends on the seed, the round and the person alone: neither on the worker nor on the order.
         """
-        task = Task(plan=self._plan, plan_id=self._plan_id, round=number)
-        total = np.zeros(self._plan.parameters, dtype=np.int64)
+        plan, clip, size = self._plan, self._clip, self._plan.parameters
+        if clip is not None and clip_norm is not None:
+            release = clip.release(plan.release, clip_norm=clip_norm, parameters=size)
+            plan, size = plan.model_copy(update={"release": release}), size + 1
+        task = Task(plan=plan, plan_id=self._plan_id, round=number)
+        total = np.zeros(size, dtype=np.int64)
         for person in people:
             noise = SeededNoise(_mixed(self._seed, number, person))
             held = self._held(person)
-            total += answer(task, weights, held.examples, noise, learn=held.update).values
+            learn: Learn = held.update
+            if clip is not None and clip_norm is not None:
+                learn = clip.counting(learn, clip_norm=clip_norm)
+            total += answer(task, weights, held.examples, noise, learn=learn).values
         return PartialSum(values=total, released=len(people), peak_rss_mb=peak_rss_mb(), process=_process())
 
     def _held(self, person: int) -> "_Person":

@@ -25,8 +25,11 @@ class Workers(Protocol):
 
     def __len__(self) -> int: ...
 
-    def ask(self, place: int, number: int, people: Sequence[int], weights: bytes) -> Future[PartialSum]:
+    def ask(
+        self, place: int, number: int, people: Sequence[int], weights: bytes, clip_norm: float | None = None
+    ) -> Future[PartialSum]:
         """One worker's sum for round `number`. weights: float32 little-endian, the same object for all of a round.
+        clip_norm: of the round, where it is adapted.
 
         The future raises what the worker raised, and BrokenExecutor where the worker died.
         """
@@ -52,9 +55,11 @@ class _Here:
     def __len__(self) -> int:
         return 1
 
-    def ask(self, place: int, number: int, people: Sequence[int], weights: bytes) -> Future[PartialSum]:
+    def ask(
+        self, place: int, number: int, people: Sequence[int], weights: bytes, clip_norm: float | None = None
+    ) -> Future[PartialSum]:
         answered: Future[PartialSum] = Future()
-        answered.set_result(self._worker.answer(number, people, floats_of(weights)))
+        answered.set_result(self._worker.answer(number, people, floats_of(weights), clip_norm))
         return answered
 
 
@@ -87,8 +92,10 @@ class Processes:
         """Their ids."""
         return [asked.result() for asked in [pool.submit(os.getpid) for pool in self._pools]]
 
-    def ask(self, place: int, number: int, people: Sequence[int], weights: bytes) -> Future[PartialSum]:
-        return self._pools[place].submit(_answer, number, people, weights)
+    def ask(
+        self, place: int, number: int, people: Sequence[int], weights: bytes, clip_norm: float | None = None
+    ) -> Future[PartialSum]:
+        return self._pools[place].submit(_answer, number, people, weights, clip_norm)
 
 
 @contextlib.contextmanager
@@ -114,5 +121,5 @@ def _begin(make_worker: MakeWorker) -> None:
     _workers.append(make_worker())
 
 
-def _answer(number: int, people: Sequence[int], weights: bytes) -> PartialSum:
-    return _workers[0].answer(number, people, floats_of(weights))
+def _answer(number: int, people: Sequence[int], weights: bytes, clip_norm: float | None) -> PartialSum:
+    return _workers[0].answer(number, people, floats_of(weights), clip_norm)

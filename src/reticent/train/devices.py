@@ -30,7 +30,7 @@ from reticent.train.measuring import measuring
 from reticent.train.planning import Planned, planned
 from reticent.train.settings import NOTHING, Settings, SuperLink
 
-_FILES = ("rounds.jsonl", "model.safetensors", "plan.json")
+_FILES = ("rounds.jsonl", "model.safetensors", "plan.json", "optimiser.json")
 _NOBODY = f"{NOTHING} and nobody was asked"
 
 
@@ -113,7 +113,7 @@ def _submit(settings: Settings, root: Path, folder: RunFolder, *, noted: Callabl
             raise SettingError(f"devices would refuse evaluate.private_epsilon: {refusal}") from None
     folder.begin(settings)
     try:
-        return server.submit(root, made.plan, say=noted)
+        return server.submit(root, made.plan, optimiser=settings.server.optimiser, say=noted)
     except Refused as refusal:
         raise SettingError(f"devices would refuse this: {refusal}") from None
 

@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
+from reticent.aggregate.centre import LONGEST_NOISE, MOST_VALUES, Mean, noise_length
 from reticent.errors import BudgetExhausted, SettingError
 from reticent.model import catalogue
+from reticent.privacy.adaptive import FARTHEST
 from reticent.privacy.calibration import noise_multiplier
 from reticent.privacy.events import Mode, PrivacyEvent, Unit
 from reticent.privacy.filters import admits
 from reticent.privacy.gaussian import composed_mu
 from reticent.privacy.mechanism import grid_for
 from reticent.records.plan import Plan, Release
+from reticent.sim.clipping import AdaptiveClip
 from reticent.sim.cohorts import most_rounds
-from reticent.train.settings import NOTHING, Settings
+from reticent.train.settings import NOTHING, Server, Settings
 
 PURPOSE = "next-action"
 FOREVER = 253_402_300_799  # the last second of the year 9999: a simulation's plan is the same whenever it is made
@@ -60,18 +63,18 @@ def planned(settings: Settings, *, people: int, issued_at: int = 0, expires_at: 
         wanted = cast(float, privacy.noise_multiplier)  # settings have one of the two
     share = wanted / math.sqrt(honest) * _UPWARD if mode is Mode.SECURE else wanted
     parameters = catalogue.parameters(settings.model.name, settings.learn.trainable)
+    scale = {"clip_norm": privacy.clip_norm, "noise_multiplier": share}
+    release = Release(mode=mode, **scale, grid=grid_for(**scale, parameters=parameters))
+    if privacy.adaptive_clip is not None:
+        release = _adaptive(release, privacy.adaptive_clip, parameters=parameters)
+    _check_robust(server, noise_multiplier=share, cohort=cohort, parameters=parameters)
     plan = Plan(
         purpose=PURPOSE,
         model=settings.model.name,
         parameters=parameters,
         trainable=settings.learn.trainable,
         training=settings.learn.training(),
-        release=Release(
-            mode=mode,
-            clip_norm=privacy.clip_norm,
-            noise_multiplier=share,
-            grid=grid_for(clip_norm=privacy.clip_norm, noise_multiplier=share, parameters=parameters),
-        ),
+        release=release,
         min_cohort=honest,
         rounds=server.rounds,
         issued_at=issued_at,
@@ -101,6 +104,39 @@ def once(made: Planned, rounds_of_one: int) -> float:
     alone = 1 / composed_mu((event.noise_multiplier, event.steps) for event in employee)
     secure = made.plan.release.mode is Mode.SECURE
     return alone * math.sqrt(made.cohort / made.people) if secure else alone
+
+
+def _adaptive(release: Release, clip: AdaptiveClip, *, parameters: int) -> Release:
+    """Of the first round; raises SettingError where some round could have a clip norm for which there is no grid."""
+    first = release.clip_norm
+    try:
+        for factor in (1 / FARTHEST, FARTHEST):
+            clip.release(release, clip_norm=first * factor, parameters=parameters)
+        return clip.release(release, clip_norm=first, parameters=parameters)
+    except SettingError:
+        raise SettingError(
+            f"privacy.clip_norm={first:g} can't be adapted by a factor of {FARTHEST:g} down and up at this noise: some of those have "
+            f"no integer grid; {NOTHING}"
+        ) from None
+
+
+def _check_robust(server: Server, *, noise_multiplier: float, cohort: int, parameters: int) -> None:
+    """Refuse a robust centre where noise makes it none (docs/adr/0017-robust-centres.md), or memory would not do."""
+    name = server.aggregation.name
+    if isinstance(server.aggregation, Mean):
+        return
+    length = noise_length(noise_multiplier=noise_multiplier, parameters=parameters)
+    if length > LONGEST_NOISE:
+        raise SettingError(
+            f"server.aggregation={name} withstands hostile clients only where the noise of a release is at most {LONGEST_NOISE:g} times "
+            f"as long as the clip norm, and here it is {length:,.1f} times: use mean, or privacy.noise_multiplier of at most "
+            f"{LONGEST_NOISE * noise_multiplier / length:.2g}, which protects nobody; {NOTHING}"
+        )
+    if cohort * parameters > MOST_VALUES:
+        raise SettingError(
+            f"server.aggregation={name} holds all releases of a round at once, and {cohort:,} times {parameters:,} numbers are more "
+            f"than {MOST_VALUES:,}; {NOTHING}"
+        )
 
 
 def _check_limits(made: Planned) -> None:

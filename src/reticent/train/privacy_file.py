@@ -1,5 +1,6 @@
 """privacy.json: what happened to the person who was charged most often, and what that costs against whom."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -30,15 +31,24 @@ _MEASURED = "The figures after the last round count the release by which each pe
 _ONE_RUN = (
     "The figures are those of this run; a device's ledger adds up every run, and its limits hold for all together."
 )
+_COUNTED = (
+    "The clip norm followed a noised count of the people whose updates were longer; the count is one coordinate of each release, and "
+    "what every figure here pays for is both."
+)
 _RELEASES = "The server sees and may keep every single release."
 
 
 def privacy_file(
-    made: Planned, *, rounds_done: int, limits: Mapping[str, float | None], measured: Plan | None = None
+    made: Planned,
+    *,
+    rounds_done: int,
+    limits: Mapping[str, float | None],
+    measured: Plan | None = None,
+    clip_norms: Sequence[float] = (),
 ) -> dict[str, Any]:
     """The whole file as JSON values, after `rounds_done` applied rounds, and one that measured, where a plan for that is given.
 
-    limits: of epsilon by unit: what a policy enforces on devices for good, or what a simulation was told to keep.
+    clip_norms: of the updates in those rounds. limits: of epsilon by unit: what a policy enforces on devices for good, or what a simulation was told to keep.
     """
     simulated = not isinstance(made.settings.engine, SuperLink)
     plan, delta = made.plan, made.settings.privacy.delta
@@ -54,6 +64,8 @@ def privacy_file(
         assumptions.append(_SIMULATED)
     else:
         assumptions.append(_ONE_RUN)
+    if made.settings.privacy.adaptive_clip is not None:
+        assumptions.append(_COUNTED)
     return {
         "version": VERSION,
         "mode": plan.release.mode.value,
@@ -69,6 +81,7 @@ def privacy_file(
             *({**asdict(event), "rounds": most} for event in plan.events()),
             *({**asdict(event), "rounds": 1} for event in more),
         ],
+        "clip": _clip(made, clip_norms),
         "limits": dict(limits),
         "guarantees": [asdict(one) for one in _after(made, most, more)],
         "by_round": _by_round(made, rounds_done),
@@ -82,6 +95,21 @@ def epsilons(file: Mapping[str, Any]) -> dict[str, Any]:
         name = one["adjacency"] if one["windows"] in (None, 1) else f"windows_{one['windows']}"
         found.setdefault(one["unit"], {}).setdefault(one["adversary"], {})[name] = one["epsilon"]
     return found
+
+
+def _clip(made: Planned, clip_norms: Sequence[float]) -> dict[str, Any]:
+    """The rule, and where it led. An event's clip norm is that of update and count together in the first round; what each of
+    them has for itself stands here, as a multiple of the update's clip norm and of 1."""
+    clip, noise = made.settings.privacy.adaptive_clip, made.plan.release.noise_multiplier
+    if clip is None:
+        return {"name": "fixed"}
+    return {
+        **clip.to_value(),
+        "update_noise_multiplier": noise / math.sqrt(1 - clip.count_share),
+        "count_noise_multiplier": noise / math.sqrt(clip.count_share),
+        "smallest": min(clip_norms, default=None),
+        "largest": max(clip_norms, default=None),
+    }
 
 
 def _most(made: Planned, rounds: int) -> int:

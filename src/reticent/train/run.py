@@ -116,7 +116,8 @@ def finish(
     """
     lines = folder.lines()
     applied = [line for line in lines if line["status"] == Status.APPLIED]
-    privacy = privacy_file(made, rounds_done=len(applied), limits=limits, measured=measured)
+    norms = [line["clip_norm"] for line in applied if line.get("clip_norm") is not None]
+    privacy = privacy_file(made, rounds_done=len(applied), limits=limits, measured=measured, clip_norms=norms)
     folder.write("privacy.json", privacy)
     settings, weights = made.settings, read_weights(folder.model).weights
     epsilon, scored = epsilons(privacy), scoring.results(weights)

@@ -6,11 +6,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from reticent.aggregate.centre import Aggregation, Mean
+from reticent.aggregate.optimiser import Momentum, Optimiser
 from reticent.errors import SettingError
 from reticent.model import catalogue
 from reticent.recordings import source
 from reticent.records.plan import LocalTraining
 from reticent.records.record import Budget, Count, Hash, Index, Noise, Positive, Record
+from reticent.sim.clipping import AdaptiveClip, Clip, FixedClip
 
 NOTHING = "nothing was trained"
 
@@ -66,7 +69,8 @@ class Privacy(Record):
     mode: local (each device adds the whole noise) or secure (shares add up; aggregation that hides them is assumed).
     epsilon: for the whole run, against the server, zero-out; the noise is calibrated for it. noise_multiplier: instead of
     epsilon, noise standard deviation / clip_norm of what the server sees. delta: of both. clip_norm: L2 bound of one
-    update, in weight space. epsilon_example: limit for one training window over the whole run; None sets none.
+    update, in weight space. epsilon_example: limit for one training window over the whole run; None sets none. clip: whether
+    clip_norm holds for all rounds, or is the first of those that follow the updates.
     """
 
     TITLE: ClassVar[str] = "privacy setting"
@@ -77,6 +81,11 @@ class Privacy(Record):
     delta: Annotated[float, Field(ge=1e-100, lt=1)]
     clip_norm: Positive
     epsilon_example: Budget | None
+    clip: Clip = FixedClip()
+
+    @property
+    def adaptive_clip(self) -> AdaptiveClip | None:
+        return self.clip if isinstance(self.clip, AdaptiveClip) else None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
@@ -87,13 +96,16 @@ class Privacy(Record):
 
 class Server(Record):
     """rounds: to train. cohort: people asked in a round; None asks everybody. min_cohort: fewest answers that count, and how
-    many honest people noise is shared by in mode secure; None takes the whole cohort."""
+    many honest people noise is shared by in mode secure; None takes the whole cohort. optimiser: how a round's mean moves the
+    weights; devices are not told. aggregation: the mean, or what stands in for it where single releases are hardly noised."""
 
     TITLE: ClassVar[str] = "server setting"
 
     rounds: Annotated[int, Field(ge=1, le=1_000_000)]
     cohort: Count | None
     min_cohort: Count | None
+    optimiser: Optimiser = Momentum()
+    aggregation: Aggregation = Mean()
 
 
 class InProcess(Record):
@@ -214,7 +226,28 @@ class Settings(Record):
             raise ValueError(
                 "with engine=superlink the server scores rounds on test people: evaluate.part must be test"
             )
+        if isinstance(self.engine, SuperLink) and self.privacy.adaptive_clip is not None:
+            raise ValueError(
+                "privacy.clip=adaptive is simulated only: a plan that devices sign up to has one clip norm; use privacy.clip=fixed"
+            )
+        self._robust()
         return self
+
+    def _robust(self) -> None:
+        """A robust centre needs single releases. How much noise it bears is `planned`'s to say."""
+        name = self.server.aggregation.name
+        if isinstance(self.server.aggregation, Mean):
+            return
+        if self.engine.name == "superlink":
+            raise ValueError(
+                f"server.aggregation={name} is simulated only: it bears far less noise than any device adds; use mean"
+            )
+        if self.privacy.mode != "local":
+            raise ValueError(
+                f"server.aggregation={name} needs single releases, and privacy.mode=secure shows sums only"
+            )
+        if self.privacy.adaptive_clip is not None:
+            raise ValueError(f"server.aggregation={name} and privacy.clip=adaptive don't go together")
 
     @classmethod
     def of(cls, values: Mapping[Any, Any], *, unsaid: source.Part = "test") -> "Settings":

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from reticent.aggregate.optimiser import ServerMomentum
 from reticent.aggregate.rounds import Course, run_course
 from reticent.model import catalogue
 from reticent.model.checkpoint_file import SavedWeights, write_weights
@@ -36,6 +35,7 @@ def simulate(
     """
     plan = made.plan
     plan_id = digest(plan.to_bytes())
+    clip = made.settings.privacy.adaptive_clip
     make = partial(
         make_worker,
         catalogue.registered(),
@@ -45,6 +45,7 @@ def simulate(
         population=people,
         seed=made.settings.seed,
         cache_bytes=host.cache_bytes,
+        clip=clip,
     )
 
     def publish(rounds_done: int, weights: Floats) -> None:
@@ -54,7 +55,15 @@ def simulate(
         write_weights(folder.model, saved)
 
     course = Course(
-        plan_id=plan_id, terms=plan, run_folder=folder.root, score=scoring, publish=publish, told=told, now=lambda: 0.0
+        plan_id=plan_id,
+        terms=plan,
+        run_folder=folder.root,
+        score=scoring,
+        publish=publish,
+        optimiser=made.settings.server.optimiser,
+        clip_norm=None if clip is None else made.settings.privacy.clip_norm,
+        told=told,
+        now=lambda: 0.0,
     )
     peaks_mb = []
 
@@ -65,7 +74,10 @@ def simulate(
             people=len(people),
             size=made.cohort,
             seed=made.settings.seed,
-            optimiser=ServerMomentum(),
+            optimiser=course.optimiser,
+            aggregation=made.settings.server.aggregation,
+            clip=clip,
+            clip_norm=made.settings.privacy.clip_norm,
         )
         run_course(course, initial(plan.model, plan.trainable), play)
         peaks_mb.append(play.peak_rss_mb)

@@ -44,6 +44,8 @@ def figures(line: Mapping[str, Any], made: Planned) -> Iterator[tuple[str, float
             yield f"metrics/{name}", value
     yield "privacy/epsilon_employee_server", spent(made, line["round"] + 1)
     pace = people_per_second(line)
+    if made.settings.privacy.adaptive_clip is not None and line["clip_norm"] is not None:
+        yield "privacy/clip_norm", line["clip_norm"]
     if pace is not None:
         yield "speed/seconds", line["seconds"]
         yield "speed/people_per_second", pace

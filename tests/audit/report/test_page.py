@@ -209,6 +209,15 @@ def test_metrics_that_are_null_in_some_rounds_only_leave_gaps(tmp_path: Path) ->
     assert "<h4>Next action right</h4>" in made(sample, tmp_path)
 
 
+def test_a_clip_norm_is_drawn_where_it_moved_and_only_there(tmp_path: Path) -> None:
+    sample = small()
+    for line in sample.rounds:
+        line["clip_norm"] = 0.05
+    assert "<h4>Clip norm</h4>" not in made(sample, tmp_path / "fixed")
+    sample.rounds[-1]["clip_norm"] = 0.04
+    assert "<h4>Clip norm</h4>" in made(sample, tmp_path / "moved")
+
+
 @pytest.mark.parametrize("rounds", [0, 1])
 def test_none_or_one_round_makes_a_page(rounds: int, tmp_path: Path) -> None:
     sample = samples.real(rounds=1, simulation=False)

@@ -59,6 +59,7 @@ class Round(Entry):
     dropped: dict[Text, Index]
     incidents: dict[Text, Text]
     bytes_received: Index
+    clip_norm: NonNegative | None = None
     seconds_join: NonNegative
     seconds_train: NonNegative
     seconds: NonNegative

@@ -86,6 +86,17 @@ def metric_pictures(run: Run, prefix: str) -> tuple[Picture, ...]:
                     caption=f"On {run.results.scored.part} people after each applied round; 0 is the public start. {better} is better.",
                 )
             )
+    norms = tuple((one.round + 1.0, one.clip_norm) for one in run.applied if one.clip_norm is not None)
+    if len({norm for _, norm in norms}) > 1:
+        lines = [Line(label="clip norm", points=norms, style=0)]
+        found.append(
+            Picture(
+                title=_titled("Clip norm", run),
+                svg=curves(f"{prefix}-clip-norm", lines, ylabel="weight space"),
+                keys=_keys(lines),
+                caption="Of one person's update in each round. It followed a noised count of those whose update was longer.",
+            )
+        )
     return tuple(found)
 
 
