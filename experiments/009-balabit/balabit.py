@@ -26,10 +26,10 @@ from reticent.recordings import source
 from reticent.records.plan import LocalTraining, Plan, Release
 
 MODEL = "history"
-EPSILONS = (4.0, 8.0, 32.0, 128.0, 100_000.0)  # of mode secure; the last stands for none
-ROUNDS, CLIP_NORM, DELTA, SEEDS = 20, 0.5, 1e-5, 3
+EPSILONS = (4.0, 32.0, 100_000.0)  # of mode secure; the last stands for none
+ROUNDS, CLIP_NORM, DELTA, SEEDS = 10, 0.5, 1e-5, 3
 TRAINING = LocalTraining(
-    sampling_rate=0.05, expected_batch=32, steps=1, learning_rate=2.0, clip_norm=1.0, noise_multiplier=1e-6
+    sampling_rate=0.02, expected_batch=32, steps=1, learning_rate=2.0, clip_norm=1.0, noise_multiplier=1e-6
 )
 
 
