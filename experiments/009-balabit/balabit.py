@@ -86,7 +86,7 @@ def main(recording: str) -> None:
 
     def keep(what: str, epsilon: float | str, seed: int | str, person: int, figures) -> None:
         place = int(np.flatnonzero(order == person)[0]) + 1
-        row = [what, epsilon, seed, place, figures.examples]
+        row = [what, epsilon, seed, place]
         rows.append([*row, *(f"{value:.4f}" for value in (figures.top1, figures.perplexity, figures.cell_top1))])
 
     counted = together(time.earlier for time in times)
@@ -108,7 +108,7 @@ def main(recording: str) -> None:
             keep("alone, nothing leaves", "", seed, person, scorers[person].score(weights))
     with (Path(__file__).parent / "results.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["what", "epsilon", "seed", "person", "windows", "top1", "perplexity", "cell_top1"])
+        writer.writerow(["what", "epsilon", "seed", "person", "top1", "perplexity", "cell_top1"])
         writer.writerows(sorted(rows, key=lambda row: (row[0], str(row[1]), str(row[2]), row[3])))
 
 
