@@ -42,7 +42,15 @@ def a_plan(**changes: Any) -> Plan:
     return Plan(**(values | changes))
 
 
-def make_worker(plan: Plan, *, seed: int = 7, cache_bytes: int = 1 << 30) -> partial[Worker]:
+def make_worker(
+    plan: Plan, *, seed: int = 7, cache_bytes: int = 1 << 30, stacked_on: str | None = None
+) -> partial[Worker]:
     return partial(
-        Worker, plan=plan, plan_id=digest(plan.to_bytes()), population=PEOPLE, seed=seed, cache_bytes=cache_bytes
+        Worker,
+        plan=plan,
+        plan_id=digest(plan.to_bytes()),
+        population=PEOPLE,
+        seed=seed,
+        cache_bytes=cache_bytes,
+        stacked_on=stacked_on,
     )

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from reticent.actions.pool import Pool
 from reticent.client import Task, answer
 from reticent.errors import StateError
-from reticent.learn.train import Learner, Prepared
+from reticent.learn.train import Learn, Learner, Prepared
 from reticent.model import catalogue
 from reticent.model.own import Model
 from reticent.model.tensors import Floats
@@ -22,8 +22,11 @@ from reticent.privacy.noise import NoiseSource, SeededNoise
 from reticent.recordings import source
 from reticent.records.plan import LocalTraining, Plan
 from reticent.sim.population import Population
+from reticent.sim.stacking import stacked
 
 Longs = npt.NDArray[np.int64]
+
+_STACKED = 256  # people at once: their features alone are some 500 MB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -43,13 +46,24 @@ class PartialSum:
 class Worker:
     """Keeps one network in place, and what it prepared of people as long as that fits into `cache_bytes`."""
 
-    def __init__(self, *, plan: Plan, plan_id: str, population: Population, seed: int, cache_bytes: int) -> None:
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        plan_id: str,
+        population: Population,
+        seed: int,
+        cache_bytes: int,
+        stacked_on: str | None = None,
+    ) -> None:
+        """stacked_on: the device where many people train at once; None trains them one after another on the CPU."""
         self._plan = plan
         self._plan_id = plan_id
         self._population = population
         self._seed = seed
         self._learner = Learner(plan.model, plan.trainable)
         self._cache = _Cache(cache_bytes)
+        self._stacked_on = stacked_on
 
     def answer(self, number: int, people: Sequence[int], weights: Floats) -> PartialSum:
         """Everybody's release for round `number`, summed exactly. weights: shape (P,), float32.
@@ -58,11 +72,20 @@ class Worker:
         """
         task = Task(plan=self._plan, plan_id=self._plan_id, round=number)
         total = np.zeros(self._plan.parameters, dtype=np.int64)
-        for person in people:
-            noise = SeededNoise(_mixed(self._seed, number, person))
-            held = self._held(person)
-            total += answer(task, weights, held.examples, noise, learn=held.update).values
+        at_once = 1 if self._stacked_on is None else _STACKED
+        for start in range(0, len(people), at_once):
+            some = [self._held(person) for person in people[start : start + at_once]]
+            noise = [SeededNoise(_mixed(self._seed, number, person)) for person in people[start : start + at_once]]
+            for held, own, learn in zip(some, noise, self._learns(some, noise, weights), strict=True):
+                total += answer(task, weights, held.examples, own, learn=learn).values
         return PartialSum(values=total, released=len(people), peak_rss_mb=peak_rss_mb(), process=_process())
+
+    def _learns(self, some: Sequence["_Person"], noise: Sequence[SeededNoise], weights: Floats) -> list[Learn]:
+        alone: list[Learn] = [held.update for held in some]
+        if self._stacked_on is None:
+            return alone
+        prepared = [held.prepared for held in some]
+        return stacked(alone, prepared, noise, weights, plan=self._plan, device=self._stacked_on)
 
     def _held(self, person: int) -> "_Person":
         held = self._cache.get(person)

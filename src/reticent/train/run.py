@@ -69,7 +69,7 @@ def run(
 def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Noted) -> dict[str, Any]:
     settings = settings.pinned()
     engine, folder = settings.engine, RunFolder(root)
-    workers_mb = 0.0
+    workers_mb, device = 0.0, "cpu"
     trained: Sequence[str] = ()
     limits: Mapping[str, float | None]
     if isinstance(engine, SuperLink):
@@ -81,13 +81,14 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
             raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
         made = planned(settings, people=len(people))
         with host_of(engine, made) as host:
+            device = host.device
             folder.begin(settings)
             scoring = _scoring(settings)
             began(made, folder.lines())
             workers_mb = simulate(made, people, host, folder=folder, scoring=scoring, told=told)
         trained = people.names
         limits = {"employee": settings.privacy.epsilon, "example": settings.privacy.epsilon_example}
-    return finish(made, folder, scoring, limits=limits, trained=trained, workers_mb=workers_mb)
+    return finish(made, folder, scoring, limits=limits, trained=trained, workers_mb=workers_mb, device=device)
 
 
 def finish(
@@ -98,10 +99,12 @@ def finish(
     limits: Mapping[str, float | None],
     trained: Sequence[str],
     workers_mb: float,
+    device: str,
 ) -> dict[str, Any]:
     """Write privacy.json, results.json and report.html of a run whose rounds are done; returns the results.
 
     limits: of epsilon by unit. trained: of a simulation, whose held-out time is scored. workers_mb: peak memory of processes beside this one.
+    device: where people trained, or this machine's part of it.
     """
     lines = folder.lines()
     applied = [line for line in lines if line["status"] == Status.APPLIED]
@@ -127,7 +130,7 @@ def finish(
         "clients_per_second": statistics.median(line["released"] for line in applied) / max(seconds, 1e-9),
         "bytes_per_round": statistics.median(line["bytes_received"] for line in applied),
         "peak_rss_mb": round(peak_rss_mb() + workers_mb, 1),
-        "device": "cpu",
+        "device": device,
     }
     folder.write("results.json", results)
     replace_private(folder.report, page(read_run(folder.root)))

@@ -45,6 +45,7 @@ def simulate(
         population=people,
         seed=made.settings.seed,
         cache_bytes=host.cache_bytes,
+        stacked_on=None if host.device == "cpu" else host.device,
     )
 
     def publish(rounds_done: int, weights: Floats) -> None:
