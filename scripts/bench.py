@@ -14,6 +14,10 @@ STUDIES = {
         "seconds and memory of a simulation, 100 to 10,000 people",
     ),
     "federation": ("experiments/001-first-federation/federation.py", "seconds, memory, CPU and bytes of real rounds"),
+    "step": (
+        "experiments/006-private-step/step.py",
+        "seconds of a private step that trains everything, against Opacus",
+    ),
     "release": ("experiments/001-first-federation/release.py", "seconds for one release through the door"),
 }
 

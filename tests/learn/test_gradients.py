@@ -4,30 +4,50 @@ import numpy as np
 import pytest
 import torch
 from opacus import GradSampleModule
+from torch import nn
+from torch.nn.functional import unfold
 
 from reticent.actions.pool import Pool
-from reticent.learn.gradients import EXAMPLES_AT_ONCE, frozen_gradients, passing_gradients
+from reticent.learn.clipping import Outer, Parts
+from reticent.learn.gradients import (
+    EXAMPLES_AT_ONCE,
+    WINDOWS_AT_ONCE,
+    frozen_gradients,
+    hooked_gradients,
+    passing_gradients,
+    window_gradients,
+)
+from reticent.learn.layers import patches
 from reticent.model import catalogue
 from reticent.model.frozen import freeze
-from reticent.model.heads import Heads, summed_loss
+from reticent.model.heads import summed_loss
+from reticent.model.inputs import inputs
 from reticent.model.network import Network, load, set_vector, trained
+from reticent.model.pools import take
 from reticent.model.trunk import Features
 from tests.model.random_pools import random_pool
 
+every_model = pytest.mark.parametrize("model", catalogue.names())
 
-def network(model: str, *, size: float = 1.0) -> Network:
+
+def network(model: str, trainable: str, *, size: float = 1.0) -> Network:
     """Random heads, far from any optimum."""
     made = load(model).double().requires_grad_(False)
     random = np.random.default_rng(3)
     set_vector(made, "heads", size * random.standard_normal(catalogue.parameters(model, "heads")).astype(np.float32))
-    for _, parameter in trained(made, "heads"):
+    for _, parameter in trained(made, trainable):
         parameter.requires_grad_()
     return made
 
 
-def samples(heads: Heads) -> torch.Tensor:
+def written(parts: Parts, made: Network, trainable: str) -> torch.Tensor:
     """Shape (n, P), in the order of the flat vector."""
-    return torch.cat([parameter.grad_sample.flatten(1) for _, parameter in sorted(heads.named_parameters())], dim=1)
+    whole = {
+        part.parameter: torch.einsum("no,ni->noi", part.left, part.right) if isinstance(part, Outer) else part.values
+        for part in parts
+    }
+    assert len(whole) == len(parts)
+    return torch.cat([whole[parameter].flatten(1) for _, parameter in trained(made, trainable)], dim=1)
 
 
 def labels(pool: Pool, row: slice = slice(None)) -> dict[str, torch.Tensor]:
@@ -40,12 +60,11 @@ def doubles(seen: Features, row: slice = slice(None)) -> Features:
 
 
 @pytest.mark.parametrize("size", [0.05, 1.0, 1e3])
-@pytest.mark.parametrize("model", catalogue.names())
+@every_model
 def test_the_heads_gradients_are_those_of_opacus_and_of_one_example_at_a_time(model: str, size: float) -> None:
-    made, pool = network(model, size=size), random_pool(EXAMPLES_AT_ONCE)
+    made, pool = network(model, "heads", size=size), random_pool(EXAMPLES_AT_ONCE)
     frozen = freeze(made, pool)
-    frozen_gradients(made.heads, frozen)(np.arange(len(pool)))
-    ours = samples(made.heads)
+    ours = written(frozen_gradients(made.heads, frozen).of(np.arange(len(pool))), made, "heads")
 
     parameters = [parameter for _, parameter in trained(made, "heads")]
     for row in range(4):
@@ -54,20 +73,50 @@ def test_the_heads_gradients_are_those_of_opacus_and_of_one_example_at_a_time(mo
         alone = torch.cat([part.flatten() for part in torch.autograd.grad(loss, parameters)])
         torch.testing.assert_close(ours[row], alone, rtol=1e-9, atol=1e-12)
 
-    made.zero_grad(set_to_none=True)
-    for parameter in parameters:
-        parameter.grad_sample = None
     module = GradSampleModule(made.heads, loss_reduction="sum")
     kind, cell = module(doubles(frozen.seen))
     torch.autograd.backward(summed_loss(kind, cell, **labels(pool)))
-    torch.testing.assert_close(ours, samples(made.heads), rtol=1e-9, atol=1e-12)
+    theirs = torch.cat([parameter.grad_sample.flatten(1) for parameter in parameters], dim=1)
+    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("model", catalogue.names())
+@pytest.mark.parametrize("size", [0.05, 1e3])
+@every_model
+def test_the_trunks_gradients_are_those_of_opacus_and_of_one_example_at_a_time(model: str, size: float) -> None:
+    made, pool = network(model, "all", size=size), random_pool(WINDOWS_AT_ONCE)
+    rows = np.arange(len(pool))
+    ours = written(window_gradients(made, pool).of(rows), made, "all")
+    parameters = [parameter for _, parameter in trained(made, "all")]
+    for row in range(2):
+        kind, cell = made(inputs(take(pool, rows[row : row + 1], size=1), dtype=torch.float64))
+        loss = summed_loss(kind, cell, **labels(pool, slice(row, row + 1)))
+        alone = torch.cat([part.flatten() for part in torch.autograd.grad(loss, parameters)])
+        torch.testing.assert_close(ours[row], alone, rtol=1e-9, atol=1e-9 * float(alone.norm()))
+    theirs = written(hooked_gradients(made, pool).of(rows), made, "all")
+    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9 * float(theirs.norm()))
+
+
+def test_a_pass_leaves_nothing_in_the_network() -> None:
+    made, pool = network("office-10k", "all"), random_pool(3)
+    gradients = window_gradients(made, pool)
+    first = written(gradients.of(np.arange(3)), made, "all")
+    assert torch.equal(written(gradients.of(np.arange(3)), made, "all"), first)
+    assert all(parameter.grad is None for parameter in made.parameters())
+    assert not any(module._forward_hooks for module in made.modules())
+
+
+@every_model
 def test_gradients_of_some_rows_stand_first_and_are_the_same_bits_kept_or_computed_anew(model: str) -> None:
-    made, pool, rows = network(model), random_pool(70), np.array([3, 33, 69])
-    frozen_gradients(made.heads, freeze(made, pool))(rows)
-    kept = samples(made.heads)
-    passing_gradients(made, pool)(rows)
+    made, pool, rows = network(model, "heads"), random_pool(70), np.array([3, 33, 69])
+    kept = written(frozen_gradients(made.heads, freeze(made, pool)).of(rows), made, "heads")
+    passed = written(passing_gradients(made, pool).of(rows), made, "heads")
     assert kept.shape[0] == EXAMPLES_AT_ONCE
-    assert torch.equal(kept[:3], samples(made.heads)[:3])
+    assert torch.equal(kept[:3], passed[:3])
+
+
+@pytest.mark.parametrize(("stride", "padding", "dilation"), [(1, 1, 1), (2, 2, 1), (1, 2, 2), (2, 0, 3)])
+def test_patches_are_torchs_unfolded_ones(stride: int, padding: int, dilation: int) -> None:
+    pictures = torch.randn(3, 2, 11, 9)
+    theirs = unfold(pictures, (3, 2), dilation=dilation, padding=padding, stride=stride)
+    conv = nn.Conv2d(2, 1, (3, 2), stride=stride, padding=padding, dilation=dilation)
+    assert torch.equal(patches(pictures, conv), theirs)

@@ -82,6 +82,7 @@ NONSENSE = {
     "no people": ({"data__people": 0}, "data.people"),
     "unknown engine": ({"engine": {"name": "magic"}}, "engine"),
     "engine's option misspelt": ({"engine": {"name": "inprocess", "workers": 1, "cache": 5}}, "engine"),
+    "unknown device": ({"engine": {"name": "inprocess", "workers": 1, "cache_mb": 5, "device": "tpu"}}, "device"),
     "ray over its client's protocol": (
         {"engine": {"name": "ray", "address": "ray://head:10001", "workers": 1, "cache_mb": 5}},
         "engine.ray.address",

@@ -1,1 +1,1 @@
-"""Local training on one pool of examples, with Opacus."""
+"""Local training on one pool of examples, with DP-SGD."""

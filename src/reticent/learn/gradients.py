@@ -1,30 +1,38 @@
-"""What is each example's gradient? Written out for linear heads; by Opacus' hooks where the trunk trains too.
+"""What is each example's gradient? Written out for linear heads and this package's trunks; by Opacus' hooks for others.
 
 Every pass has the same shape, filled up with nothing: how a product rounds depends on its shape, and one example's gradient
 must not depend on how many others were drawn.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from opacus import GradSampleModule
 from torch import Tensor
 from torch.nn.functional import one_hot, softmax
 
 from reticent.actions.pool import Ints, Pool
 from reticent.actions.vocabulary import CELLS, KINDS
+from reticent.learn.clipping import Outer, Parts, Samples
+from reticent.learn.layers import recorded, trunk_parts
 from reticent.model.frozen import Frozen, freeze
 from reticent.model.heads import CELL_LOSS, Heads, summed_loss
 from reticent.model.inputs import Inputs, inputs
 from reticent.model.network import Network
 from reticent.model.pools import take
-from reticent.model.trunk import Features
+from reticent.model.trunk import Features, Trunk
 
-EXAMPLES_AT_ONCE = 32
+EXAMPLES_AT_ONCE = 32  # of features
+WINDOWS_AT_ONCE = 16  # what a trunk makes of so many lies in a processor's cache
 
-Gradients = Callable[[Ints], None]
-"""Given at most EXAMPLES_AT_ONCE rows, puts their gradients first in each parameter's `grad_sample`, as Opacus would."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gradients:
+    """of: given at most `at_once` rows, the gradients of `at_once` examples, those of the rows first."""
+
+    at_once: int
+    of: Callable[[Ints], Parts]
 
 
 def frozen_gradients(heads: Heads, frozen: Frozen) -> Gradients:
@@ -35,67 +43,110 @@ def frozen_gradients(heads: Heads, frozen: Frozen) -> Gradients:
         out[: len(rows)] = part[rows]
         return out
 
-    def gradients(rows: Ints) -> None:
+    def gradients(rows: Ints) -> Parts:
         part, places = frozen.seen, torch.from_numpy(rows)
         seen = Features(
             kind=filled(part.kind, places), grid=filled(part.grid, places), place=filled(part.place, places)
         )
-        next_kind, next_cell = _labels(frozen, rows)
-        write_gradients(heads, seen, next_kind=next_kind, next_cell=next_cell)
+        return head_parts(heads, seen, residuals(heads, seen, *_labels(frozen, rows, size=EXAMPLES_AT_ONCE)))
 
-    return gradients
+    return Gradients(at_once=EXAMPLES_AT_ONCE, of=gradients)
 
 
 def passing_gradients(network: Network, pool: Pool) -> Gradients:
     """Of the heads, from features that are forgotten after each pass."""
 
-    def gradients(rows: Ints) -> None:
+    def gradients(rows: Ints) -> Parts:
         some = freeze(network, take(pool, rows, size=len(rows)))
-        frozen_gradients(network.heads, some)(np.arange(len(rows)))
+        return frozen_gradients(network.heads, some).of(np.arange(len(rows)))
 
-    return gradients
+    return Gradients(at_once=EXAMPLES_AT_ONCE, of=gradients)
 
 
 def window_gradients(network: Network, pool: Pool) -> Gradients:
-    """Of heads and trunk, from windows; the network then has Opacus' hooks."""
-    module = GradSampleModule(network, loss_reduction="sum")
+    """Of heads and trunk, from windows, in one forward and one backward pass; a trunk that was brought then has Opacus' hooks."""
+    trunk = network.trunk
+    if not isinstance(trunk, Trunk):
+        return hooked_gradients(network, pool)
 
-    def gradients(rows: Ints) -> None:
-        seen = inputs(take(pool, rows, size=EXAMPLES_AT_ONCE), dtype=torch.float64)
+    def gradients(rows: Ints) -> Parts:
+        labels = _labels(pool, rows, size=WINDOWS_AT_ONCE)
+        raw, layers = recorded(trunk, inputs(take(pool, rows, size=WINDOWS_AT_ONCE), dtype=torch.float64))
+        with torch.no_grad():
+            seen = trunk.whitened(raw)
+            residual = residuals(network.heads, seen, *labels)
+            slopes = raw_slopes(network.heads, trunk, residual)
+        return [*head_parts(network.heads, seen, residual), *trunk_parts(raw, slopes, layers)]
+
+    return Gradients(at_once=WINDOWS_AT_ONCE, of=gradients)
+
+
+def hooked_gradients(network: Network, pool: Pool) -> Gradients:
+    """Of heads and trunk, from windows, for every layer that Opacus knows; the network then has its hooks."""
+    from opacus import GradSampleModule  # imports much, for the few models that need it
+
+    module = GradSampleModule(network, loss_reduction="sum")
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+    @torch.enable_grad()
+    def gradients(rows: Ints) -> Parts:
+        seen = inputs(take(pool, rows, size=WINDOWS_AT_ONCE), dtype=torch.float64)
         for part in Inputs.__slots__:
             getattr(seen, part).requires_grad_()  # or Opacus' hooks warn that they fire without an input gradient
         kind, cell = module(seen)
-        next_kind, next_cell = _labels(pool, rows)
+        next_kind, next_cell = _labels(pool, rows, size=WINDOWS_AT_ONCE)
         torch.autograd.backward(summed_loss(kind, cell, next_kind=next_kind, next_cell=next_cell))
+        samples = [(parameter, parameter.grad_sample) for parameter in parameters]  # type: ignore[attr-defined]
+        parts = [Samples(parameter=parameter, values=sample.flatten(1)) for parameter, sample in samples]
+        module.zero_grad(set_to_none=True)
+        return parts
 
-    return gradients
-
-
-def write_gradients(heads: Heads, seen: Features, *, next_kind: Tensor, next_cell: Tensor) -> None:
-    """Put each example's gradient of `summed_loss` into the parameters' `grad_sample`.
-
-    A linear map's gradient is the residual times its input; the residual is softmax less label, CELL_LOSS times that for
-    the cell. The same numbers as by Opacus' hooks, in a third of the time.
-    seen: n examples in the heads' precision. next_kind, next_cell: labels, (n,), within the vocabulary.
-    """
-    with torch.no_grad():
-        kind, cell = heads(seen)
-        kind = softmax(kind, dim=1) - one_hot(next_kind, KINDS)
-        cell = CELL_LOSS * (softmax(cell, dim=1) - one_hot(next_cell, CELLS))
-        samples = (
-            (heads.kind.weight, kind.unsqueeze(2) * seen.kind.unsqueeze(1)),
-            (heads.kind.bias, kind),
-            (heads.cell_grid.weight, torch.bmm(cell.unsqueeze(1), seen.grid)),
-            (heads.cell_place.weight, cell.unsqueeze(2) * seen.place.unsqueeze(1)),
-            (heads.cell_place.bias, cell),
-        )
-    for parameter, sample in samples:
-        parameter.grad_sample = sample  # type: ignore[attr-defined]
+    return Gradients(at_once=WINDOWS_AT_ONCE, of=gradients)
 
 
-def _labels(examples: Frozen | Pool, rows: Ints) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Residuals:
+    """The gradient of `summed_loss` in the logits: softmax less label, CELL_LOSS times that for the cell. kind: (n, KINDS).
+    cell: (n, CELLS)."""
+
+    kind: Tensor
+    cell: Tensor
+
+
+@torch.no_grad()
+def residuals(heads: Heads, seen: Features, next_kind: Tensor, next_cell: Tensor) -> Residuals:
+    """seen: n examples in the heads' precision. next_kind, next_cell: labels, (n,), within the vocabulary."""
+    kind, cell = heads(seen)
+    return Residuals(
+        kind=softmax(kind, dim=1) - one_hot(next_kind, KINDS),
+        cell=CELL_LOSS * (softmax(cell, dim=1) - one_hot(next_cell, CELLS)),
+    )
+
+
+@torch.no_grad()
+def head_parts(heads: Heads, seen: Features, residual: Residuals) -> Parts:
+    """Each example's gradient of the heads: a linear map's is the residual times its input."""
+    return [
+        Outer(parameter=heads.kind.weight, left=residual.kind, right=seen.kind),
+        Samples(parameter=heads.kind.bias, values=residual.kind),
+        Samples(parameter=heads.cell_grid.weight, values=torch.bmm(residual.cell.unsqueeze(1), seen.grid).squeeze(1)),
+        Outer(parameter=heads.cell_place.weight, left=residual.cell, right=seen.place),
+        Samples(parameter=heads.cell_place.bias, values=residual.cell),
+    ]
+
+
+def raw_slopes(heads: Heads, trunk: Trunk, residual: Residuals) -> Features:
+    """The gradient of `summed_loss` in features before whitening: whitening and heads are one linear map."""
+    return Features(
+        kind=residual.kind @ trunk.kind_whitening.backward(heads.kind.weight),
+        grid=residual.cell.unsqueeze(2) * trunk.grid_whitening.backward(heads.cell_grid.weight),
+        place=residual.cell @ trunk.place_whitening.backward(heads.cell_place.weight),
+    )
+
+
+def _labels(examples: Frozen | Pool, rows: Ints, *, size: int) -> tuple[Tensor, Tensor]:
     """Labels outside the vocabulary count as the nearest inside."""
-    filled = np.zeros((2, EXAMPLES_AT_ONCE), dtype=np.int64)
+    filled = np.zeros((2, size), dtype=np.int64)
     filled[0, : len(rows)] = examples.next_kind[rows].clip(0, KINDS - 1)
     filled[1, : len(rows)] = examples.next_cell[rows].clip(0, CELLS - 1)
     return torch.from_numpy(filled[0]), torch.from_numpy(filled[1])

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from reticent.actions.pool import Ints, Pool
 from reticent.errors import SettingError
-from reticent.learn.gradients import EXAMPLES_AT_ONCE, Gradients, frozen_gradients, passing_gradients, window_gradients
-from reticent.learn.optimiser import PrivateOptimiser
+from reticent.learn.clipping import clipped_sums
+from reticent.learn.gradients import Gradients, frozen_gradients, passing_gradients, window_gradients
 from reticent.learn.sampling import draw
 from reticent.model.frozen import Frozen, freeze
 from reticent.model.network import Network, load, set_vector, trained
@@ -89,7 +89,7 @@ class Learner:
         steps * P normal numbers and steps * len(prepared) uniform ones are drawn from `noise`, none from torch.
         Raises: SettingError for weights of another length or type, or what another model's learner prepared; nothing
         that depends on the examples.
-        Source: Abadi et al. 2016, arXiv:1607.00133; Opacus 1.6 for the step, and for gradients of the trunk.
+        Source: Abadi et al. 2016, arXiv:1607.00133; gradients of a trunk that was brought: Opacus 1.6.
         """
         if (prepared.model, prepared.trainable) != (self._model, self._trainable):
             raise SettingError("these examples were prepared for another model or choice; nothing was trained")
@@ -103,12 +103,8 @@ class Learner:
         rate = training.sampling_rate
         draws = [draw(len(prepared), sampling_rate=rate, noise=noise) for _ in range(training.steps)]
         gradients = _gradients(network, prepared, draws)
-        optimiser = PrivateOptimiser(parameters, training=training, noise=noise)
         for rows in draws:
-            _step(optimiser, rows, gradients)
-            with torch.no_grad():
-                for parameter in parameters:
-                    parameter.clamp_(-2 * WEIGHT_LIMIT, 2 * WEIGHT_LIMIT)
+            _step(parameters, rows, gradients, training=training, noise=noise)
         update: Floats = (_flat(parameters) - start).to(torch.float32).numpy()
         return update
 
@@ -134,17 +130,29 @@ class Learn(Protocol):
         ...
 
 
-def _step(optimiser: PrivateOptimiser, rows: Ints, gradients: Gradients) -> None:
-    """One noisy step over `rows`, a few at a time; no rows still make one pass, of nothing but filling."""
-    starts = range(0, max(len(rows), 1), EXAMPLES_AT_ONCE)
-    optimiser.zero_grad(set_to_none=True)
-    for start in starts:
-        some = rows[start : start + EXAMPLES_AT_ONCE]
-        gradients(some)
-        optimiser.real = len(some)
-        optimiser.signal_skip_step(do_skip=start != starts[-1])
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+@torch.no_grad()
+def _step(
+    parameters: Sequence[nn.Parameter], rows: Ints, gradients: Gradients, *, training: LocalTraining, noise: NoiseSource
+) -> None:
+    """One noisy step over `rows`, a pass at a time; no rows still make one pass, of nothing but filling.
+
+    Guarantee, per example, add or remove one: the sum before noise moves by at most `training.clip_norm` in L2, whatever
+    weights and examples are; the noise has standard deviation noise_multiplier * clip_norm in every coordinate.
+    """
+    sums = [torch.zeros_like(parameter) for parameter in parameters]
+    into: dict[Tensor, Tensor] = dict(zip(parameters, sums, strict=True))
+    for start in range(0, max(len(rows), 1), gradients.at_once):
+        some = rows[start : start + gradients.at_once]
+        parts = gradients.of(some)
+        for part, clipped in zip(parts, clipped_sums(parts, real=len(some), clip_norm=training.clip_norm), strict=True):
+            into[part.parameter] += clipped
+    scale = training.noise_multiplier * training.clip_norm
+    sizes = [parameter.numel() for parameter in parameters]
+    drawn = torch.split(torch.from_numpy(noise.normal(sum(sizes))), sizes)  # in the order of the flat vector
+    for parameter, total, normal in zip(parameters, sums, drawn, strict=True):
+        total.add_(normal.view_as(total), alpha=scale)
+        parameter.sub_(total, alpha=training.learning_rate / training.expected_batch)
+        parameter.clamp_(-2 * WEIGHT_LIMIT, 2 * WEIGHT_LIMIT)
 
 
 def _gradients(network: Network, prepared: Prepared, draws: Sequence[Ints]) -> Gradients:
@@ -158,7 +166,7 @@ def _gradients(network: Network, prepared: Prepared, draws: Sequence[Ints]) -> G
     if len(drawn) > KEPT_EXAMPLES:
         return passing_gradients(network, examples)
     kept = frozen_gradients(network.heads, freeze(network, take(examples, drawn, size=len(drawn))))
-    return lambda rows: kept(np.searchsorted(drawn, rows))
+    return Gradients(at_once=kept.at_once, of=lambda rows: kept.of(np.searchsorted(drawn, rows)))
 
 
 def _flat(parameters: Sequence[nn.Parameter]) -> Tensor:

@@ -48,6 +48,10 @@ class Whitening(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         return (features - self.mean) @ self.matrix
 
+    def backward(self, slopes: Tensor) -> Tensor:
+        """From the gradient of a loss in whitened features to that in raw ones."""
+        return slopes @ self.matrix.T
+
 
 class WhitenedTrunk(nn.Module, ABC):
     """What every model's trunk is: raw features of its own making, then whitening by public statistics."""
@@ -59,7 +63,10 @@ class WhitenedTrunk(nn.Module, ABC):
         self.place_whitening = Whitening(widths.place)
 
     def forward(self, seen: Inputs) -> Features:
-        raw = self.raw(seen)
+        return self.whitened(self.raw(seen))
+
+    def whitened(self, raw: Features) -> Features:
+        """By the public statistics."""
         return Features(
             kind=self.kind_whitening(raw.kind),
             grid=self.grid_whitening(raw.grid),

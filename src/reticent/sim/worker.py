@@ -23,8 +23,11 @@ from reticent.recordings import source
 from reticent.records.plan import LocalTraining, Plan
 from reticent.sim.clipping import AdaptiveClip
 from reticent.sim.population import Population
+from reticent.sim.stacking import stacked
 
 Longs = npt.NDArray[np.int64]
+
+_STACKED = 256  # people at once: their features alone are some 500 MB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -53,7 +56,9 @@ class Worker:
         seed: int,
         cache_bytes: int,
         clip: AdaptiveClip | None = None,
+        stacked_on: str | None = None,
     ) -> None:
+        """stacked_on: the device where many people train at once; None trains them one after another on the CPU."""
         self._plan = plan
         self._plan_id = plan_id
         self._population = population
@@ -61,6 +66,7 @@ class Worker:
         self._clip = clip
         self._learner = Learner(plan.model, plan.trainable)
         self._cache = _Cache(cache_bytes)
+        self._stacked_on = stacked_on
 
     def answer(self, number: int, people: Sequence[int], weights: Floats, clip_norm: float | None = None) -> PartialSum:
         """Everybody's release for round `number`, summed exactly. weights: shape (P,), float32. clip_norm: of this round, where
@@ -74,14 +80,22 @@ class Worker:
             plan, size = plan.model_copy(update={"release": release}), size + 1
         task = Task(plan=plan, plan_id=self._plan_id, round=number)
         total = np.zeros(size, dtype=np.int64)
-        for person in people:
-            noise = SeededNoise(_mixed(self._seed, number, person))
-            held = self._held(person)
-            learn: Learn = held.update
-            if clip is not None and clip_norm is not None:
-                learn = clip.counting(learn, clip_norm=clip_norm)
-            total += answer(task, weights, held.examples, noise, learn=learn).values
+        at_once = 1 if self._stacked_on is None else _STACKED
+        for start in range(0, len(people), at_once):
+            some = [self._held(person) for person in people[start : start + at_once]]
+            noise = [SeededNoise(_mixed(self._seed, number, person)) for person in people[start : start + at_once]]
+            for held, own, learn in zip(some, noise, self._learns(some, noise, weights), strict=True):
+                if clip is not None and clip_norm is not None:
+                    learn = clip.counting(learn, clip_norm=clip_norm)
+                total += answer(task, weights, held.examples, own, learn=learn).values
         return PartialSum(values=total, released=len(people), peak_rss_mb=peak_rss_mb(), process=_process())
+
+    def _learns(self, some: Sequence["_Person"], noise: Sequence[SeededNoise], weights: Floats) -> list[Learn]:
+        alone: list[Learn] = [held.update for held in some]
+        if self._stacked_on is None:
+            return alone
+        prepared = [held.prepared for held in some]
+        return stacked(alone, prepared, noise, weights, plan=self._plan, device=self._stacked_on)
 
     def _held(self, person: int) -> "_Person":
         held = self._cache.get(person)

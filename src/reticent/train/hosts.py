@@ -3,13 +3,14 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from reticent.errors import SettingError, StateError
 from reticent.sim import actors
 from reticent.sim.grid import WorkerGrid
 from reticent.sim.rounds import Nodes
+from reticent.sim.stacking import Device, chosen_device
 from reticent.sim.workers import MakeWorker, Workers, local_workers
 from reticent.train.planning import Planned
 from reticent.train.settings import NOTHING, InProcess, Ray, Simulation
@@ -21,10 +22,12 @@ Rounds = Callable[[Nodes], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """cache_bytes: for each worker. play: plays rounds over workers that are made for them and end with them."""
+    """cache_bytes: for each worker. play: plays rounds over workers that are made for them and end with them. device: where
+    people train."""
 
     cache_bytes: int
     play: Callable[[MakeWorker, Rounds], None]
+    device: Device = "cpu"
 
 
 @contextmanager
@@ -36,7 +39,9 @@ def host_of(engine: Simulation, made: Planned) -> Iterator[Host]:
     here = min(len(os.sched_getaffinity(0)), made.cohort)
     wanted = None if engine.workers is None else min(engine.workers, made.cohort)
     if isinstance(engine, InProcess):
-        yield _host(engine, wanted or here, _over(local_workers, wanted or here))
+        device = chosen_device(engine.device, made.plan)
+        workers = wanted or (here if device == "cpu" else 1)
+        yield replace(_host(engine, workers, _over(local_workers, workers)), device=device)
         return
     actors.check_installed(engine.name)
     if isinstance(engine, Ray):

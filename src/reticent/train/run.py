@@ -73,7 +73,7 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
     settings = settings.pinned()
     engine, folder = settings.engine, RunFolder(root)
     source.split(settings.data.origin).part(settings.evaluate.part)  # refused before any work, where there is nobody
-    workers_mb, measured = 0.0, None
+    workers_mb, measured, device = 0.0, None, "cpu"
     trained: Sequence[str] = ()
     limits: Mapping[str, float | None]
     if isinstance(engine, SuperLink):
@@ -86,6 +86,7 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
         made = planned(settings, people=len(people))
         measured = measuring(made)
         with host_of(engine, made) as host:
+            device = host.device
             folder.begin(settings)
             scoring = _scoring(settings)
             began(made, folder.lines())
@@ -97,7 +98,9 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
         limits = {"employee": settings.privacy.epsilon, "example": settings.privacy.epsilon_example}
         if measured is not None:
             limits = {"employee": None, "example": None}  # it was checked before; the measurement is allowed beside it
-    return finish(made, folder, scoring, limits=limits, trained=trained, workers_mb=workers_mb, measured=measured)
+    return finish(
+        made, folder, scoring, limits=limits, trained=trained, workers_mb=workers_mb, device=device, measured=measured
+    )
 
 
 def finish(
@@ -108,11 +111,13 @@ def finish(
     limits: Mapping[str, float | None],
     trained: Sequence[str],
     workers_mb: float,
+    device: str,
     measured: Plan | None = None,
 ) -> dict[str, Any]:
     """Write privacy.json, results.json and report.html of a run whose rounds are done; returns the results.
 
-    limits: of epsilon by unit. trained: of a simulation, whose held-out time is scored and whose counts are an alternative. workers_mb: peak memory of processes beside this one. measured: the plan by which people measured.
+    limits: of epsilon by unit. trained: of a simulation, whose held-out time is scored and whose counts are an alternative. workers_mb: peak memory of processes beside this one.
+    device: where people trained, or this machine's part of it. measured: the plan by which people measured.
     """
     lines = folder.lines()
     applied = [line for line in lines if line["status"] == Status.APPLIED]
@@ -148,7 +153,7 @@ def finish(
         "clients_per_second": statistics.median(line["released"] for line in applied) / max(seconds, 1e-9),
         "bytes_per_round": statistics.median(line["bytes_received"] for line in applied),
         "peak_rss_mb": round(peak_rss_mb() + workers_mb, 1),
-        "device": "cpu",
+        "device": device,
     }
     folder.write("results.json", results)
     replace_private(folder.report, page(read_run(folder.root)))

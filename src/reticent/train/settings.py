@@ -109,13 +109,15 @@ class Server(Record):
 
 
 class InProcess(Record):
-    """workers: processes of one thread; None takes one a core. cache_mb: for what workers keep of people, all together."""
+    """workers: processes of one thread; None takes one a core, or one that feeds the accelerator. cache_mb: for what workers
+    keep of people, all together. device: where people train; cuda stacks them, auto tries both where CUDA is present."""
 
     TITLE: ClassVar[str] = "engine setting"
 
     name: Literal["inprocess"]
     workers: Annotated[int, Field(ge=1, le=1_024)] | None
     cache_mb: Count
+    device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
 class Ray(Record):

@@ -46,6 +46,7 @@ def simulate(
         seed=made.settings.seed,
         cache_bytes=host.cache_bytes,
         clip=clip,
+        stacked_on=None if host.device == "cpu" else host.device,
     )
 
     def publish(rounds_done: int, weights: Floats) -> None:

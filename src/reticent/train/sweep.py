@@ -17,7 +17,15 @@ from reticent.train.tracking import flat
 FAILED = "failed.json"
 PRIVATE = "private_ngram"
 METRICS = {"top1": "top-1", "perplexity": "perplexity", "cell_top1": "cell top-1", "epsilon": "ε"}
-_NO_SETTING = ("seed", "data.sha256", "engine.workers", "engine.cache_mb", "tracking.name", "tracking.folder")
+_NO_SETTING = (
+    "seed",
+    "data.sha256",
+    "engine.workers",
+    "engine.cache_mb",
+    "engine.device",
+    "tracking.name",
+    "tracking.folder",
+)
 _UNFINISHED = "it was stopped before its end; the same command goes on with it"
 
 

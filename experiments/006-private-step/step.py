@@ -1,0 +1,159 @@
+"""Seconds for one private step that trains everything, beside Opacus' four modes and a step without privacy."""
+
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from opacus.grad_sample.utils import get_gsm_class
+from opacus.optimizers import DPOptimizer, DPOptimizerFastGradientClipping
+from opacus.utils.fast_gradient_clipping_utils import DPLossFastGradientClipping
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.nn.utils._per_sample_grad import call_for_per_sample_grads
+
+from reticent.actions.pool import Ints, Pool
+from reticent.actions.vocabulary import CELLS, KINDS
+from reticent.learn.gradients import window_gradients
+from reticent.learn.train import _step
+from reticent.model import catalogue
+from reticent.model.heads import CELL_LOSS, summed_loss
+from reticent.model.inputs import Inputs, inputs
+from reticent.model.network import Network, load, trained
+from reticent.model.pools import take
+from reticent.privacy.noise import SystemNoise
+from reticent.records.plan import LocalTraining
+from scripts.bench import bar
+from tests.model.random_pools import random_pool
+
+PRECISION = torch.float64
+RATE = 1e-3
+Step = Callable[[Pool, Ints], None]
+"""From rows of a pool to changed weights."""
+
+
+def bars(*, quick: bool) -> Iterator[dict[str, Any]]:
+    """Everybody takes the same rows of the same pool and computes in float64; repeats are interleaved.
+
+    Medians of this thread's CPU seconds: the same as seconds where nothing else runs, and steadier where something does.
+    """
+    torch.set_num_threads(1)
+    model = max(catalogue.BUILT_IN, key=lambda name: catalogue.parameters(name, "all"))
+    for batch in (16, 64):
+        seconds = measured(contestants(model, batch), batch=batch, repeats=3 if quick else 9)
+        ours, plain = seconds.pop("ours"), seconds.pop("plain")
+        best = min(seconds, key=lambda mode: seconds[mode])
+        for mode, theirs in seconds.items():
+            goal = theirs / 1.5 if mode == best else None
+            name = f"{model}, all, batch {batch}: a private step, against Opacus {mode}"
+            yield bar(name + (", its best" if mode == best else ""), ours, "s", peer=theirs, goal=goal)
+        name = f"{model}, all, batch {batch}: a private step, against one without privacy"
+        yield bar(name, ours, "s", peer=plain, goal=2 * plain if batch == 64 else None)
+
+
+def contestants(model: str, batch: int) -> dict[str, Callable[[], Step]]:
+    """What makes each of them."""
+    modes = ("hooks", "functorch", "ew", "ghost")
+    return {
+        "ours": lambda: ours(model, batch),
+        "plain": lambda: plain(model),
+        **{mode: lambda mode=mode: opacus(model, batch, mode) for mode in modes},  # type: ignore[misc]
+    }
+
+
+def measured(makers: dict[str, Callable[[], Step]], *, batch: int, repeats: int) -> dict[str, float]:
+    """CPU seconds a step, the median of interleaved repeats; each step has other rows."""
+    pool, random = random_pool(4 * batch), np.random.default_rng(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Opacus, about hooks
+        steps = {name: make() for name, make in makers.items()}
+        taken: dict[str, list[float]] = {name: [] for name in steps}
+        for repeat in range(repeats + 1):
+            rows = np.sort(random.choice(len(pool), batch, replace=False))
+            for name, step in steps.items():
+                began = time.thread_time()
+                step(pool, rows)
+                if repeat:  # the first one warms up
+                    taken[name].append(time.thread_time() - began)
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def ours(model: str, batch: int) -> Step:
+    """The step of `reticent.learn`, with the noise that devices draw."""
+    network = trainable(model)
+    training = LocalTraining(
+        sampling_rate=0.5, expected_batch=batch, steps=1, learning_rate=RATE, clip_norm=1.0, noise_multiplier=1.0
+    )
+    parameters = [parameter for _, parameter in trained(network, "all")]
+
+    def step(pool: Pool, rows: Ints) -> None:
+        _step(parameters, rows, window_gradients(network, pool), training=training, noise=SystemNoise())
+
+    return step
+
+
+def plain(model: str) -> Step:
+    """Forward, backward, SGD."""
+    network = trainable(model)
+    sgd = torch.optim.SGD(network.parameters(), lr=RATE)
+
+    def step(pool: Pool, rows: Ints) -> None:
+        seen, kinds, cells = batch_of(pool, rows)
+        sgd.zero_grad(set_to_none=True)
+        kind, cell = network(seen)
+        (summed_loss(kind, cell, next_kind=kinds, next_cell=cells) / len(rows)).backward()
+        sgd.step()
+
+    return step
+
+
+def opacus(model: str, batch: int, mode: str) -> Step:
+    """Opacus as its documentation has it, with noise from torch's generator."""
+    network = trainable(model)
+    sgd = torch.optim.SGD(network.parameters(), lr=RATE)
+    settings: Any = {"noise_multiplier": 1.0, "max_grad_norm": 1.0, "expected_batch_size": batch}
+    if mode == "ghost":
+        module = get_gsm_class(mode)(network, loss_reduction="mean", max_grad_norm=1.0)
+        optimiser = DPOptimizerFastGradientClipping(sgd, **settings)
+        loss = DPLossFastGradientClipping(module, optimiser, TwoHeads())
+    else:
+        more = {"force_functorch": True} if mode == "functorch" else {}
+        module = get_gsm_class(mode)(network, loss_reduction="mean", **more)
+        optimiser = DPOptimizer(sgd, **settings)
+    forward = call_for_per_sample_grads(network, batch_size=batch) if mode == "ew" else module
+
+    def step(pool: Pool, rows: Ints) -> None:
+        seen, kinds, cells = batch_of(pool, rows)
+        optimiser.zero_grad(set_to_none=True)
+        kind, cell = forward(seen)
+        if mode == "ghost":
+            loss((kind, cell), (kinds, cells)).backward()
+        else:
+            (summed_loss(kind, cell, next_kind=kinds, next_cell=cells) / len(rows)).backward()
+        optimiser.step()
+
+    return step
+
+
+class TwoHeads:
+    """`summed_loss` of each example, as Opacus' ghost clipping wants it."""
+
+    reduction = "mean"
+
+    def __call__(self, made: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
+        kind = cross_entropy(made[0], wanted[0], reduction="none")
+        return kind + CELL_LOSS * cross_entropy(made[1], wanted[1], reduction="none")
+
+
+def batch_of(pool: Pool, rows: Ints) -> tuple[Inputs, Tensor, Tensor]:
+    """Inputs and labels. Inputs need no gradient in any contestant."""
+    some = take(pool, rows, size=len(rows))
+    kinds, cells = some.next_kind.clip(0, KINDS - 1), some.next_cell.clip(0, CELLS - 1)
+    return inputs(some, dtype=PRECISION), torch.from_numpy(kinds), torch.from_numpy(cells)
+
+
+def trainable(model: str) -> Network:
+    return load(model).to(PRECISION).requires_grad_()
