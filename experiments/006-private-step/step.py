@@ -18,13 +18,15 @@ from torch.nn.utils._per_sample_grad import call_for_per_sample_grads
 from reticent.actions.pool import Ints, Pool
 from reticent.actions.vocabulary import CELLS, KINDS
 from reticent.learn.gradients import window_gradients
-from reticent.learn.train import _step
+from reticent.learn.stacked import stacked_updates
+from reticent.learn.train import Learner, _step
 from reticent.model import catalogue
+from reticent.model.frozen import Frozen
 from reticent.model.heads import CELL_LOSS, summed_loss
 from reticent.model.inputs import Inputs, inputs
-from reticent.model.network import Network, load, trained
+from reticent.model.network import Network, initial, load, trained
 from reticent.model.pools import take
-from reticent.privacy.noise import SystemNoise
+from reticent.privacy.noise import SeededNoise, SystemNoise
 from reticent.records.plan import LocalTraining
 from scripts.bench import bar
 from tests.model.random_pools import random_pool
@@ -52,6 +54,10 @@ def bars(*, quick: bool) -> Iterator[dict[str, Any]]:
             yield bar(name + (", its best" if mode == best else ""), ours, "s", peer=theirs, goal=goal)
         name = f"{model}, all, batch {batch}: a private step, against one without privacy"
         yield bar(name, ours, "s", peer=plain, goal=2 * plain if batch == 64 else None)
+    alone, together = stacking("office-60k", people=24, repeats=3 if quick else 9)
+    yield bar(
+        "office-60k, heads: a step of 24 people stacked on the processor, against one by one", together, "s", peer=alone
+    )
 
 
 def contestants(model: str, batch: int) -> dict[str, Callable[[], Step]]:
@@ -79,6 +85,28 @@ def measured(makers: dict[str, Callable[[], Step]], *, batch: int, repeats: int)
                 if repeat:  # the first one warms up
                     taken[name].append(time.thread_time() - began)
     return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def stacking(model: str, *, people: int, repeats: int) -> tuple[float, float]:
+    """CPU seconds for everybody's update, one after another and stacked: 45 examples each, about 16 of them drawn."""
+    learner, weights = Learner(model, "heads"), initial(model, "heads")
+    prepared = [learner.prepare(random_pool(45, seed=person)) for person in range(people)]
+    frozen = [one.examples for one in prepared if isinstance(one.examples, Frozen)]
+    training = LocalTraining(
+        sampling_rate=0.35, expected_batch=16, steps=1, learning_rate=RATE, clip_norm=1.0, noise_multiplier=1.0
+    )
+    alone, together = [], []
+    for _ in range(repeats):
+        noise = [SeededNoise(person) for person in range(people)]
+        began = time.thread_time()
+        for one, own in zip(prepared, noise, strict=True):
+            learner.update(one, weights, training=training, noise=own)
+        alone.append(time.thread_time() - began)
+        noise = [SeededNoise(person) for person in range(people)]
+        began = time.thread_time()
+        stacked_updates(frozen, weights, model=model, training=training, noise=noise, device="cpu")
+        together.append(time.thread_time() - began)
+    return statistics.median(alone), statistics.median(together)
 
 
 def ours(model: str, batch: int) -> Step:

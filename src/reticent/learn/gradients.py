@@ -48,7 +48,7 @@ def frozen_gradients(heads: Heads, frozen: Frozen) -> Gradients:
         seen = Features(
             kind=filled(part.kind, places), grid=filled(part.grid, places), place=filled(part.place, places)
         )
-        return head_parts(heads, seen, residuals(heads, seen, *_labels(frozen, rows, size=EXAMPLES_AT_ONCE)))
+        return head_parts(heads, seen, *_labels(frozen, rows, size=EXAMPLES_AT_ONCE))
 
     return Gradients(at_once=EXAMPLES_AT_ONCE, of=gradients)
 
@@ -72,11 +72,8 @@ def window_gradients(network: Network, pool: Pool) -> Gradients:
     def gradients(rows: Ints) -> Parts:
         labels = _labels(pool, rows, size=WINDOWS_AT_ONCE)
         raw, layers = recorded(trunk, inputs(take(pool, rows, size=WINDOWS_AT_ONCE), dtype=torch.float64))
-        with torch.no_grad():
-            seen = trunk.whitened(raw)
-            residual = residuals(network.heads, seen, *labels)
-            slopes = raw_slopes(network.heads, trunk, residual)
-        return [*head_parts(network.heads, seen, residual), *trunk_parts(raw, slopes, layers)]
+        heads, slopes = raw_head_parts(network.heads, trunk, raw, *labels)
+        return [*heads, *trunk_parts(raw, slopes, layers)]
 
     return Gradients(at_once=WINDOWS_AT_ONCE, of=gradients)
 
@@ -104,44 +101,60 @@ def hooked_gradients(network: Network, pool: Pool) -> Gradients:
     return Gradients(at_once=WINDOWS_AT_ONCE, of=gradients)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Residuals:
-    """The gradient of `summed_loss` in the logits: softmax less label, CELL_LOSS times that for the cell. kind: (n, KINDS).
-    cell: (n, CELLS)."""
+@torch.no_grad()
+def head_parts(heads: Heads, seen: Features, next_kind: Tensor, next_cell: Tensor) -> Parts:
+    """Each example's gradient of the heads: a linear map's is the residual times its input.
 
-    kind: Tensor
-    cell: Tensor
+    seen: n examples in the heads' precision. next_kind, next_cell: labels, (n,), within the vocabulary.
+    """
+    of_kind, of_cell = heads(seen)
+    kind, cell = _residuals(of_kind, of_cell, next_kind, next_cell)
+    everywhere = torch.bmm(cell.unsqueeze(1), seen.grid).squeeze(1)
+    return _head_parts(heads, kind, cell, seen_kind=seen.kind, everywhere=everywhere, seen_place=seen.place)
 
 
 @torch.no_grad()
-def residuals(heads: Heads, seen: Features, next_kind: Tensor, next_cell: Tensor) -> Residuals:
-    """seen: n examples in the heads' precision. next_kind, next_cell: labels, (n,), within the vocabulary."""
-    kind, cell = heads(seen)
-    return Residuals(
-        kind=softmax(kind, dim=1) - one_hot(next_kind, KINDS),
-        cell=CELL_LOSS * (softmax(cell, dim=1) - one_hot(next_cell, CELLS)),
+def raw_head_parts(
+    heads: Heads, trunk: Trunk, raw: Features, next_kind: Tensor, next_cell: Tensor
+) -> tuple[Parts, Features]:
+    """As `head_parts` from features before whitening, and the gradient of `summed_loss` in these.
+
+    Whitening and heads are one linear map; the whitened features of cells, by far the most numbers, are never formed.
+    """
+    whitening = trunk.grid_whitening
+    seen_kind, seen_place = trunk.kind_whitening(raw.kind), trunk.place_whitening(raw.place)
+    weight = whitening.backward(heads.cell_grid.weight)  # (1, cell_features), of raw features
+    logits = raw.grid @ weight[0] - whitening.mean @ weight[0] + heads.cell_place(seen_place)
+    kind, cell = _residuals(heads.kind(seen_kind), logits, next_kind, next_cell)
+    everywhere = torch.bmm(cell.unsqueeze(1), raw.grid).squeeze(1) - cell.sum(dim=1, keepdim=True) * whitening.mean
+    slopes = Features(
+        kind=kind @ trunk.kind_whitening.backward(heads.kind.weight),
+        grid=cell.unsqueeze(2) * weight,
+        place=cell @ trunk.place_whitening.backward(heads.cell_place.weight),
     )
+    parts = _head_parts(
+        heads, kind, cell, seen_kind=seen_kind, everywhere=everywhere @ whitening.matrix, seen_place=seen_place
+    )
+    return parts, slopes
 
 
-@torch.no_grad()
-def head_parts(heads: Heads, seen: Features, residual: Residuals) -> Parts:
-    """Each example's gradient of the heads: a linear map's is the residual times its input."""
+def _residuals(kind: Tensor, cell: Tensor, next_kind: Tensor, next_cell: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradient of `summed_loss` in both logits: softmax less label, CELL_LOSS times that for the cell."""
+    of_kind = softmax(kind, dim=1) - one_hot(next_kind, KINDS)
+    return of_kind, CELL_LOSS * (softmax(cell, dim=1) - one_hot(next_cell, CELLS))
+
+
+def _head_parts(
+    heads: Heads, kind: Tensor, cell: Tensor, *, seen_kind: Tensor, everywhere: Tensor, seen_place: Tensor
+) -> Parts:
+    """kind, cell: residuals. everywhere: (n, cell_features), whitened features of cells times residuals, summed over cells."""
     return [
-        Outer(parameter=heads.kind.weight, left=residual.kind, right=seen.kind),
-        Samples(parameter=heads.kind.bias, values=residual.kind),
-        Samples(parameter=heads.cell_grid.weight, values=torch.bmm(residual.cell.unsqueeze(1), seen.grid).squeeze(1)),
-        Outer(parameter=heads.cell_place.weight, left=residual.cell, right=seen.place),
-        Samples(parameter=heads.cell_place.bias, values=residual.cell),
+        Outer(parameter=heads.kind.weight, left=kind, right=seen_kind),
+        Samples(parameter=heads.kind.bias, values=kind),
+        Samples(parameter=heads.cell_grid.weight, values=everywhere),
+        Outer(parameter=heads.cell_place.weight, left=cell, right=seen_place),
+        Samples(parameter=heads.cell_place.bias, values=cell),
     ]
-
-
-def raw_slopes(heads: Heads, trunk: Trunk, residual: Residuals) -> Features:
-    """The gradient of `summed_loss` in features before whitening: whitening and heads are one linear map."""
-    return Features(
-        kind=residual.kind @ trunk.kind_whitening.backward(heads.kind.weight),
-        grid=residual.cell.unsqueeze(2) * trunk.grid_whitening.backward(heads.cell_grid.weight),
-        place=residual.cell @ trunk.place_whitening.backward(heads.cell_place.weight),
-    )
 
 
 def _labels(examples: Frozen | Pool, rows: Ints, *, size: int) -> tuple[Tensor, Tensor]:

@@ -63,10 +63,7 @@ class WhitenedTrunk(nn.Module, ABC):
         self.place_whitening = Whitening(widths.place)
 
     def forward(self, seen: Inputs) -> Features:
-        return self.whitened(self.raw(seen))
-
-    def whitened(self, raw: Features) -> Features:
-        """By the public statistics."""
+        raw = self.raw(seen)
         return Features(
             kind=self.kind_whitening(raw.kind),
             grid=self.grid_whitening(raw.grid),
