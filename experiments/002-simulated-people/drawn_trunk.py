@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 import reticent
-from reticent.actions.pool import Pool
 from reticent.model import catalogue
 from reticent.model.fitting import fit
 from reticent.model.inputs import Inputs
@@ -38,7 +37,7 @@ def make(weights: Path) -> reticent.Model:
     torch.set_num_threads(1)
     people = [*source.split("drawn").public, *(drawn.name(source.DRAWN_PEOPLE + index) for index in range(EXTRA))]
     pool = together(source.pool("drawn", person) for person in people)
-    fitted = fit(catalogue.entry(LIKE).architecture, pool, Pool.empty(), seed=0, epochs=EPOCHS, whitening=WHITENING)
+    fitted = fit(catalogue.entry(LIKE).architecture, pool, (), seed=0, epochs=EPOCHS, whitening=WHITENING)
     trunk = DrawnTrunk()
     state = {f"inner.{name}": value for name, value in fitted.trunk.state_dict().items() if "whitening" not in name}
     trunk.load_state_dict(state)

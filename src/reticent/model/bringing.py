@@ -19,7 +19,7 @@ from reticent.model.pools import take
 from reticent.model.tensors import write_atomically
 from reticent.model.trunk import Features
 
-WHITENING = 0.4  # as for this package's own models (docs/adr/0008-trunk-and-heads.md)
+WHITENING = 0.5  # as for this package's own models (docs/adr/0008-trunk-and-heads.md)
 _PROBED = 16
 _TOLERANCE = 1e-9
 

@@ -4,7 +4,7 @@ Three steps: trunk and heads end to end; the statistics of the features, fixed a
 leaves, to the optimum. The same pool and seed give the same bytes on the same machine with one thread.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -27,8 +27,8 @@ _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 1e-2
 _BLIND = 0.3  # how often an example loses its patch, and how often its screen turns from light to dark
 _RIDGE = 1e-3  # of the largest variance: directions that public data hardly knows are not blown up
-FIXED_EXAMPLES = 12_000  # for statistics and heads: 500 MB of features
-_NEAR_SHARE = 0.5
+FIXED_EXAMPLES = 15_000  # for statistics and heads: 650 MB of features
+_NEAR_SHARE = 0.8
 _GRID_ROWS = 200_000
 _HEAD_STEPS = 200
 _HEAD_DECAY = 1e-4  # a tenth of it fits public people no better and strangers much worse
@@ -39,7 +39,7 @@ Report = Callable[[str], None]
 def fit(
     widths: Architecture,
     pool: Pool,
-    near: Pool,
+    near: Sequence[Pool],
     *,
     seed: int,
     epochs: int,
@@ -48,8 +48,8 @@ def fit(
 ) -> Network:
     """A network of these widths: the trunk from `pool`; statistics and heads from a mixture, most of it `near`.
 
-    near: the part of the public examples that is most like what people will see; it may be empty. It is part of `pool`, too,
-    but counts there like any other: a trunk learns few people by heart, and then serves others badly.
+    near: the parts of the public examples that are most like what people will see, by equal shares; there may be none. They
+    are part of `pool`, too, but count there like any other: a trunk learns few people by heart, and then serves others badly.
     whitening: exponent of the features' inverse covariance; 0 leaves them as they are, 0.5 whitens. Each group of features
     is then scaled to a mean squared norm of 1, so that a gradient's norm is about that of its residual.
     report: called with a line about progress; the lines name numbers of examples and losses, never a person.
@@ -69,7 +69,7 @@ def fit(
 
 
 def fit_heads(network: Network, pool: Pool, *, whitening: float) -> None:
-    """Statistics and heads for a trunk that is as it should be; on at most 12,000 examples, the first ones.
+    """Statistics and heads for a trunk that is as it should be; on at most FIXED_EXAMPLES examples, the first ones.
 
     Raises SettingError for a pool too small for one batch.
     """
@@ -111,11 +111,14 @@ def _train(
         report(f"epoch {epoch + 1} of {epochs}, {len(pool)} examples: loss {total / steps:.4f}")
 
 
-def _mixture(pool: Pool, near: Pool, *, random: np.random.Generator) -> Pool:
-    share = _NEAR_SHARE if len(near) else 0.0
-    far = random.permutation(len(pool))[: round(FIXED_EXAMPLES * (1 - share))]
-    close = np.arange(round(len(far) * share / (1 - share))) % max(1, len(near))
-    return together([take(pool, far, size=len(far)), take(near, close, size=len(close))])
+def _mixture(pool: Pool, near: Sequence[Pool], *, random: np.random.Generator) -> Pool:
+    each = round(FIXED_EXAMPLES * _NEAR_SHARE / len(near)) if near else 0
+    far = random.permutation(len(pool))[: FIXED_EXAMPLES - each * len(near)]
+    parts = [take(pool, far, size=len(far))]
+    for one in near:
+        rows = np.resize(random.permutation(len(one)), each)  # a small part more than once
+        parts.append(take(one, rows, size=each))
+    return together(parts)
 
 
 def _varied(seen: Inputs, random: np.random.Generator) -> Inputs:
