@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-import numpy as np
 from flwr.app import ConfigRecord, RecordDict
 from flwr.serverapp import Grid
 
@@ -18,6 +17,7 @@ from reticent.aggregate.mailbox import Arrival
 from reticent.aggregate.optimiser import ServerMomentum, ServerState, Vector
 from reticent.aggregate.receipts import ReceiptIndex
 from reticent.aggregate.stage import Pace, ask
+from reticent.aggregate.total import Total
 from reticent.aggregate.validation import (
     INCIDENTS,
     Abstained,
@@ -128,7 +128,7 @@ class Attempt:
         self._longest = norm_bound(**scale, parameters=organisation.terms.parameters)
         self._replies = ReplyStore(organisation.run_folder / "replies")
         self._joined: dict[int, _Joined] = {}
-        self._sum = np.zeros(organisation.terms.parameters, dtype=np.int64)
+        self._sum = Total(organisation.terms.parameters, bound=self._bound)
 
     def run(self) -> ServerState:
         terms, tally = self._of.terms, self._tally
@@ -147,7 +147,7 @@ class Attempt:
         tally.seconds_train = time.monotonic() - began
         if tally.released < terms.min_cohort:
             self._abort(f"{tally.released} of {tally.joined} devices gave a valid release")
-        mean = self._sum * terms.release.grid / tally.released
+        mean = self._sum.values() * terms.release.grid / tally.released
         return self._of.optimiser.step(self._state, mean, step=self._number, steps=terms.rounds)
 
     def _abort(self, what: str) -> NoReturn:
@@ -258,7 +258,7 @@ class Attempt:
         return True
 
     def _add(self, contribution: Contribution) -> None:
-        self._sum += contribution.values
+        self._sum.add(contribution.values)
         self._tally.released += 1
 
     def _checked_release(self, device: Device) -> Callable[[bytes, Question], Contribution | Abstained | Dropped]:
