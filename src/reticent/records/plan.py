@@ -74,13 +74,6 @@ class Plan(Record):
 
     def events(self) -> tuple[PrivacyEvent, PrivacyEvent]:
         """Return what ONE round does to a person: the employee-level event, then the example-level one."""
-        employee = PrivacyEvent(
-            unit=Unit.EMPLOYEE,
-            adjacency=Adjacency.ZERO_OUT,
-            mode=self.release.mode,
-            clip_norm=self.release.clip_norm,
-            noise_multiplier=self.release.noise_multiplier,
-        )
         example = PrivacyEvent(
             unit=Unit.EXAMPLE,
             adjacency=Adjacency.ZERO_OUT,
@@ -90,7 +83,17 @@ class Plan(Record):
             sampling_rate=self.training.sampling_rate,
             steps=self.training.steps,
         )
-        return employee, example
+        return self.employee_event(), example
+
+    def employee_event(self) -> PrivacyEvent:
+        """Return what ONE round's release does to a person."""
+        return PrivacyEvent(
+            unit=Unit.EMPLOYEE,
+            adjacency=Adjacency.ZERO_OUT,
+            mode=self.release.mode,
+            clip_norm=self.release.clip_norm,
+            noise_multiplier=self.release.noise_multiplier,
+        )
 
 
 def sign_plan(plan: Plan, key: SigningKey) -> Signed:

@@ -6,24 +6,36 @@ import resource
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from reticent.actions.pool import Pool
-from reticent.client import Task, answer
+from reticent.aggregate.total import Total
 from reticent.errors import StateError
-from reticent.learn.train import Learner, Prepared
 from reticent.model import catalogue
 from reticent.model.own import Model
 from reticent.model.tensors import Floats
+from reticent.privacy.mechanism import payload_bound
 from reticent.privacy.noise import NoiseSource, SeededNoise
 from reticent.recordings import source
+from reticent.records.plain import PlainPlan
 from reticent.records.plan import LocalTraining, Plan
 from reticent.sim.population import Population
 
+if TYPE_CHECKING:
+    from reticent.learn.train import Prepared
+
 Longs = npt.NDArray[np.int64]
+
+
+class AnyLearner(Protocol):
+    """A learner of a device's plan, or of a plan without an example level."""
+
+    def prepare(self, pool: Pool) -> "Prepared": ...
+
+    def update(self, prepared: "Prepared", weights: Floats, *, training: Any, noise: NoiseSource) -> Floats: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -44,11 +56,15 @@ class Worker:
     """Keeps one network in place, and what it prepared of people as long as that fits into `cache_bytes`."""
 
     def __init__(self, *, plan: Plan, plan_id: str, population: Population, seed: int, cache_bytes: int) -> None:
+        from reticent.learn.plain import PlainLearner  # here: who only asks workers needs no machine learning
+        from reticent.learn.train import Learner
+
         self._plan = plan
         self._plan_id = plan_id
         self._population = population
         self._seed = seed
-        self._learner = Learner(plan.model, plan.trainable)
+        kind = PlainLearner if isinstance(plan, PlainPlan) else Learner
+        self._learner: AnyLearner = kind(plan.model, plan.trainable)
         self._cache = _Cache(cache_bytes)
 
     def answer(self, number: int, people: Sequence[int], weights: Floats) -> PartialSum:
@@ -56,13 +72,17 @@ class Worker:
 
         A person's noise depends on the seed, the round and the person alone: neither on the worker nor on the order.
         """
+        from reticent.client import Task, answer
+
         task = Task(plan=self._plan, plan_id=self._plan_id, round=number)
-        total = np.zeros(self._plan.parameters, dtype=np.int64)
+        release = self._plan.release
+        scale = {"clip_norm": release.clip_norm, "noise_multiplier": release.noise_multiplier, "grid": release.grid}
+        total = Total(self._plan.parameters, bound=payload_bound(**scale))
         for person in people:
             noise = SeededNoise(_mixed(self._seed, number, person))
             held = self._held(person)
-            total += answer(task, weights, held.examples, noise, learn=held.update).values
-        return PartialSum(values=total, released=len(people), peak_rss_mb=peak_rss_mb(), process=_process())
+            total.add(answer(task, weights, held.examples, noise, learn=held.update).values)
+        return PartialSum(values=total.values(), released=len(people), peak_rss_mb=peak_rss_mb(), process=_process())
 
     def _held(self, person: int) -> "_Person":
         held = self._cache.get(person)
@@ -78,8 +98,8 @@ class _Person:
     """One person's examples, and what the worker's learner prepared of them."""
 
     pool: Pool
-    prepared: Prepared
-    learner: Learner
+    prepared: "Prepared"
+    learner: "AnyLearner"
 
     @property
     def nbytes(self) -> int:

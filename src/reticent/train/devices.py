@@ -22,7 +22,7 @@ from reticent.server.interruption import interrupted_by_sigterm
 from reticent.server.settings import ServerPaths, open_folder
 from reticent.train.folder import RunFolder
 from reticent.train.planning import Planned, planned
-from reticent.train.settings import NOTHING, Settings, SuperLink
+from reticent.train.settings import NOTHING, Plain, Settings, SuperLink
 
 _FILES = ("rounds.jsonl", "model.safetensors", "plan.json")
 _NOBODY = f"{NOTHING} and nobody was asked"
@@ -105,6 +105,8 @@ def _submit(settings: Settings, root: Path, folder: RunFolder, *, noted: Callabl
 
 def _check(settings: Settings, policy: Policy) -> None:
     """What would be refused on devices, or make figures that can't be compared, in the words of the command line."""
+    if isinstance(settings.learn, Plain):
+        raise SettingError(f"devices train under an example level; learn=plain is for simulations only; {_NOBODY}")
     if settings.privacy.mode != "local":
         raise SettingError(
             "devices refuse privacy.mode=secure until secure aggregation exists; privacy.mode=local runs on devices, and "

@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from reticent.aggregate.journal import Status
-from reticent.audit.report.page import page
-from reticent.audit.report.read import read_run
 from reticent.errors import SettingError
 from reticent.model.checkpoint_file import read_weights
 from reticent.records.files import replace_private
 from reticent.sim.population import population
 from reticent.sim.worker import peak_rss_mb
-from reticent.train.devices import run_on_devices
 from reticent.train.folder import RunFolder
 from reticent.train.hosts import host_of
 from reticent.train.planning import Planned, planned
@@ -73,6 +70,8 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
     trained: Sequence[str] = ()
     limits: Mapping[str, float | None]
     if isinstance(engine, SuperLink):
+        from reticent.train.devices import run_on_devices
+
         made, limits = run_on_devices(settings, engine, folder, began=began, told=told, noted=noted)
         scoring = _scoring(settings)
     else:
@@ -103,6 +102,9 @@ def finish(
 
     limits: of epsilon by unit. trained: of a simulation, whose held-out time is scored. workers_mb: peak memory of processes beside this one.
     """
+    from reticent.audit.report.page import page  # matplotlib takes its time: no round waits for it
+    from reticent.audit.report.read import read_run
+
     lines = folder.lines()
     applied = [line for line in lines if line["status"] == Status.APPLIED]
     privacy = privacy_file(made, rounds_done=len(applied), limits=limits)
