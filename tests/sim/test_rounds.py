@@ -16,6 +16,8 @@ from reticent.errors import RoundAborted
 from reticent.model.network import initial
 from reticent.privacy.noise import SeededNoise
 from reticent.records.canonical import digest
+from reticent.records.plain import PlainPlan, PlainTraining
+from reticent.records.plan import Plan
 from reticent.sim.cohorts import cohort
 from reticent.sim.grid import WorkerGrid, decode_share, encode_slice
 from reticent.sim.rounds import SimulatedRound
@@ -97,6 +99,30 @@ def test_a_stopped_simulation_goes_on_to_the_same_weights(tmp_path):
         whole = run_course(course(tmp_path / "whole"), initial(MODEL, "heads"), play)
     np.testing.assert_array_equal(resumed.weights, whole.weights)
     assert (tmp_path / "stopped" / "rounds.jsonl").read_text().count('"applied"') == 3
+
+
+def test_a_round_that_was_begun_ahead_is_the_same_round_and_other_weights_are_asked_for_again():
+    plan, start = a_plan(), initial(MODEL, "heads")
+    with WorkerGrid(local_workers(make_worker(plan), workers=1)) as grid:
+        play = SimulatedRound(grid=grid, plan=plan, people=len(PEOPLE), size=3, seed=7, optimiser=ServerMomentum())
+        state, weights = ServerState.start(start), weights_bytes(start)
+        plain = play(0, state, weights, Tally())
+        play.begin(0, weights)
+        ahead = play(0, state, weights, tally := Tally())
+        assert (tally.asked, tally.released) == (3, 3)
+        play.begin(0, weights_bytes(start * 2))
+        again = play(0, state, weights, Tally())
+    np.testing.assert_array_equal(plain.weights, ahead.weights)
+    np.testing.assert_array_equal(plain.weights, again.weights)
+
+
+def test_plain_sgd_gives_the_same_bits_in_one_process_and_in_two():
+    values = {name: getattr(a_plan(), name) for name in Plan.model_fields}
+    plan = PlainPlan(**values | {"training": PlainTraining(epochs=2, batch=16, learning_rate=0.1)})
+    with WorkerGrid(local_workers(make_worker(plan), workers=1)) as grid:
+        alone = played(grid, plan, rounds=1)
+    with WorkerGrid(local_workers(make_worker(plan), workers=2)) as grid:
+        np.testing.assert_array_equal(played(grid, plan, rounds=1), alone)
 
 
 def test_a_worker_that_dies_aborts_the_round_and_nothing_is_applied():

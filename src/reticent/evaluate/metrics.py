@@ -21,7 +21,7 @@ from reticent.model.trunk import Features
 Table = npt.NDArray[np.float64]
 
 KEPT_EXAMPLES = 8_192  # features of so many examples are kept: about 360 MB
-_EXAMPLES_AT_ONCE = 1_024
+_EXAMPLES_AT_ONCE = 256
 _WORST_LOG_LIKELIHOOD = -700.0  # e**700 is still a float: a hopeless model gets a finite perplexity
 
 

@@ -65,11 +65,11 @@ class SimulatedRound:
     def __call__(self, number: int, state: ServerState, weights: bytes, tally: Tally) -> ServerState:
         """Raises: RoundAborted, if a worker died; the state is as before."""
         begun, self._begun = self._begun, None
+        if begun is not None and begun[:2] != (number, weights):
+            begun[2].exception()  # a worker answers one question at a time
+            begun = None
         try:
-            if begun is not None and begun[:2] == (number, weights):
-                answered = begun[2].result()
-            else:
-                answered = self._answered(number, weights)
+            answered = self._answered(number, weights) if begun is None else begun[2].result()
         except BrokenExecutor:
             raise RoundAborted("a worker of the simulation died (was memory short?); nothing was applied") from None
         tally.asked = tally.joined = answered.asked

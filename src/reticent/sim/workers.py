@@ -7,6 +7,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import forkserver
@@ -128,7 +129,16 @@ _workers: list[Worker] = []  # the one of this process, if it was started for on
 
 def _begin(make_worker: MakeWorker) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells its workers when to end
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _workers.append(make_worker())
+
+
+def _end_with_parent() -> None:
+    """One that was killed tells nobody, and its workers would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _answer(number: int, people: Sequence[int], weights: bytes) -> PartialSum:

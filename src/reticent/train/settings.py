@@ -1,5 +1,6 @@
 """What an experiment is asked for, as frozen types; what Hydra composed is checked here and goes no further."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -223,7 +224,10 @@ class Settings(Record):
         try:
             settings = cls(**{str(name): value for name, value in values.items()})
         except SettingError as error:
-            raise SettingError(f"{str(error).removesuffix('; nothing was written')}; {NOTHING}") from None
+            said = re.sub(
+                r"\blearn\.(private|plain)\.", "learn.", str(error)
+            )  # pydantic names which of the two it read
+            raise SettingError(f"{said.removesuffix('; nothing was written')}; {NOTHING}") from None
         catalogue.entry(settings.model.name)
         data, tracking = settings.data, settings.tracking  # their paths made whole: a resume may start elsewhere
         if data.path is not None:
