@@ -2,9 +2,13 @@
 
 import os
 import signal
+import subprocess
+import sys
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
+import psutil
 import pytest
 from flwr.app import ConfigRecord, Message
 
@@ -145,3 +149,21 @@ def test_the_grid_speaks_flower():
         assert reply.metadata.reply_to_message_id == identifier
         assert decode_share(reply.content).released == 1
         assert list(grid.pull_messages([identifier])) == []
+
+
+KILLED = """
+import os, signal
+from reticent.sim.workers import Processes
+from tests.sim.world import a_plan, make_worker
+with Processes(make_worker(a_plan()), workers=1) as workers:
+    print(*workers.processes(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_simulation_leaves_no_worker_behind():
+    found = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, check=False, timeout=120)
+    assert found.returncode == -signal.SIGKILL, found.stderr
+    (worker,) = found.stdout.split()
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(int(worker)).wait(timeout=60)
