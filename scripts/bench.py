@@ -9,6 +9,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = {
+    "speed": ("experiments/005-speed/speed.py", "seconds a round beside pfl, BlazeFL, Flower and a bare loop"),
+    "aggregate": ("experiments/005-speed/aggregate.py", "what a server's check and sum cost, beside a copy"),
+    "start": ("experiments/005-speed/start.py", "seconds from the command to the first finished round"),
     "growth": (
         "experiments/002-simulated-people/growth.py",
         "seconds and memory of a simulation, 100 to 10,000 people",

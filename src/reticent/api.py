@@ -72,8 +72,8 @@ def run(
     os.environ.setdefault("FLWR_DISABLE_UPDATE_CHECK", "1")
     try:
         from reticent.train.compose import composed
+        from reticent.train.early import begin_early
         from reticent.train.folder import RunFolder
-        from reticent.train.run import run as play
     except ModuleNotFoundError as missing:
         raise StateError(
             f"running an experiment needs the package {missing.name}: pip install 'reticent[research,server]'; nothing was trained"
@@ -85,6 +85,9 @@ def run(
         )
     root = Path(resumed[0].removeprefix(RESUME)) if folder is None else Path(folder)
     settings = RunFolder(root).settings() if resumed else composed(overrides)
+    begin_early(settings)
+    from reticent.train.run import run as play
+
     play(settings, root, told=told)
     results = json.loads((root / "results.json").read_bytes())
     return Run(folder=root, results=results, rounds=tuple(RunFolder(root).lines()))

@@ -3,9 +3,13 @@
 import json
 import os
 import signal
+import subprocess
+import sys
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
+import psutil
 import pytest
 from flwr.app import ConfigRecord, Message
 
@@ -20,6 +24,8 @@ from reticent.model.network import initial
 from reticent.privacy.mechanism import release_vector
 from reticent.privacy.noise import SeededNoise
 from reticent.records.canonical import digest
+from reticent.records.plain import PlainPlan, PlainTraining
+from reticent.records.plan import Plan
 from reticent.sim.clipping import AdaptiveClip
 from reticent.sim.cohorts import cohort
 from reticent.sim.grid import WorkerGrid, decode_share, encode_slice
@@ -162,6 +168,30 @@ class Broken:
         return np.full(PARAMETERS, self._number, np.float32)
 
 
+def test_a_round_that_was_begun_ahead_is_the_same_round_and_other_weights_are_asked_for_again():
+    plan, start = a_plan(), initial(MODEL, "heads")
+    with WorkerGrid(local_workers(make_worker(plan), workers=1)) as grid:
+        play = SimulatedRound(grid=grid, plan=plan, people=len(PEOPLE), size=3, seed=7, optimiser=Momentum())
+        state, weights = Momentum().start(start), weights_bytes(start)
+        plain = play(0, state, weights, Tally())
+        play.begin(0, weights, None)
+        ahead = play(0, state, weights, tally := Tally())
+        assert (tally.asked, tally.released) == (3, 3)
+        play.begin(0, weights_bytes(start * 2), None)
+        again = play(0, state, weights, Tally())
+    np.testing.assert_array_equal(plain.weights, ahead.weights)
+    np.testing.assert_array_equal(plain.weights, again.weights)
+
+
+def test_plain_sgd_gives_the_same_bits_in_one_process_and_in_two():
+    values = {name: getattr(a_plan(), name) for name in Plan.model_fields}
+    plan = PlainPlan(**values | {"training": PlainTraining(epochs=2, batch=16, learning_rate=0.1)})
+    with WorkerGrid(local_workers(make_worker(plan), workers=1)) as grid:
+        alone = played(grid, plan, rounds=1)
+    with WorkerGrid(local_workers(make_worker(plan), workers=2)) as grid:
+        np.testing.assert_array_equal(played(grid, plan, rounds=1), alone)
+
+
 def test_a_worker_that_dies_aborts_the_round_and_nothing_is_applied():
     plan = a_plan()
     with WorkerGrid(workers := Processes(make_worker(plan), workers=2)) as grid:
@@ -182,3 +212,21 @@ def test_the_grid_speaks_flower():
         assert reply.metadata.reply_to_message_id == identifier
         assert decode_share(reply.content).released == 1
         assert list(grid.pull_messages([identifier])) == []
+
+
+KILLED = """
+import os, signal
+from reticent.sim.workers import Processes
+from tests.sim.world import a_plan, make_worker
+with Processes(make_worker(a_plan()), workers=1) as workers:
+    print(*workers.processes(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_simulation_leaves_no_worker_behind():
+    found = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, check=False, timeout=120)
+    assert found.returncode == -signal.SIGKILL, found.stderr
+    (worker,) = found.stdout.split()
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(int(worker)).wait(timeout=60)

@@ -138,3 +138,26 @@ def test_a_median_is_refused_at_every_noise_that_protects_anybody():
 def test_a_median_of_more_than_memory_should_hold_is_refused():
     with pytest.raises(SettingError, match="holds all releases of a round at once"):
         robust(1e-6, people=10**6, data__people=10**6, server__cohort=10**6, privacy__delta=1e-7)
+
+
+PLAIN = {"trainable": "heads", "epochs": 2, "batch": 8, "learning_rate": 0.1}
+
+
+def test_without_an_example_level_a_window_has_what_the_employee_level_implies_and_its_limit_counts_that():
+    made = plan_of(learn=PLAIN)
+    assert made.plain
+    assert [event.unit for event in made.events(3)] == [Unit.EMPLOYEE] * 3
+    common = {"delta": 1e-5, "honest_devices": made.plan.min_cohort, "windows_per_action": 9}
+    implied = guarantees(made.events(made.rounds_of_one), **common, implied_only=True)
+    swapped = {one.adversary: one.epsilon for one in implied if one.adjacency.value == "replace_one"}
+    windows = [one for one in implied if one.unit is Unit.EXAMPLE]
+    assert {(one.adversary, one.windows) for one in windows} == {(who, n) for who in ("server", "solo") for n in (1, 9)}
+    assert all(one.epsilon == swapped[one.adversary] for one in windows)
+    assert not any(one.unit is Unit.EXAMPLE for one in guarantees(made.events(2), **common))
+    with pytest.raises(BudgetExhausted, match=r"privacy\.epsilon_example"):
+        plan_of(learn=PLAIN, privacy__epsilon_example=8.0)  # epsilon 4 implies 9.1
+
+
+def test_what_a_setting_of_plain_sgd_lacks_is_said_in_its_own_words():
+    with pytest.raises(SettingError, match=r"learn\.batch"):
+        plan_of(learn=PLAIN | {"batch": 0})

@@ -20,6 +20,7 @@ from reticent.aggregate.mailbox import Arrival
 from reticent.aggregate.optimiser import Momentum, Optimiser, ServerState, Vector
 from reticent.aggregate.receipts import ReceiptIndex
 from reticent.aggregate.stage import Pace, ask
+from reticent.aggregate.total import Total
 from reticent.aggregate.validation import (
     INCIDENTS,
     Abstained,
@@ -133,7 +134,7 @@ class Attempt:
         self._longest = norm_bound(**scale, parameters=organisation.terms.parameters)
         self._replies = ReplyStore(organisation.run_folder / "replies")
         self._joined: dict[int, _Joined] = {}
-        self._sum = np.zeros(organisation.terms.parameters, dtype=np.int64)
+        self._sum = Total(organisation.terms.parameters, bound=self._bound)
 
     def run(self) -> ServerState:
         terms, tally = self._of.terms, self._tally
@@ -152,7 +153,7 @@ class Attempt:
         tally.seconds_train = time.monotonic() - began
         if tally.released < terms.min_cohort:
             self._abort(f"{tally.released} of {tally.joined} devices gave a valid release")
-        mean = self._sum * terms.release.grid / tally.released
+        mean = self._sum.values() * terms.release.grid / tally.released
         if terms.measures:
             write_measured(self._of.run_folder, mean, terms=terms, released=tally.released)
             return self._state
@@ -266,7 +267,7 @@ class Attempt:
         return True
 
     def _add(self, contribution: Contribution) -> None:
-        self._sum += contribution.values
+        self._sum.add(contribution.values)
         self._tally.released += 1
 
     def _checked_release(self, device: Device) -> Callable[[bytes, Question], Contribution | Abstained | Dropped]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from flwr.app import ConfigRecord, Message
 
+from reticent.aggregate.total import genuine
 from reticent.errors import SignatureError
 from reticent.records.keys import PublicKey
 from reticent.records.messages import (
@@ -139,9 +140,10 @@ def check_release(
     if paid_at is None or header.index <= paid_at:
         return Dropped(question.device, Reason.UNPAID)
     values = np.frombuffer(payload, dtype="<i4").astype(np.int32, copy=False)
-    if values.min() < -bound or values.max() > bound:
+    in_range, short_enough = genuine(values, bound=bound, longest=longest)
+    if not in_range:
         return Dropped(question.device, Reason.OUT_OF_RANGE)
-    if np.linalg.norm(values.astype(np.float64)) > longest:
+    if not short_enough:
         return Dropped(question.device, Reason.TOO_LONG)
     return Contribution(question.device, values)
 

@@ -21,7 +21,7 @@ from reticent.model.trunk import Features
 Table = npt.NDArray[np.float64]
 
 KEPT_EXAMPLES = 8_192  # features of so many examples are kept: about 360 MB
-_EXAMPLES_AT_ONCE = 1_024
+_EXAMPLES_AT_ONCE = 256
 _WORST_LOG_LIKELIHOOD = -700.0  # e**700 is still a float: a hopeless model gets a finite perplexity
 
 
@@ -74,7 +74,8 @@ class Hits:
 class Scorer:
     """Figures of one model on the same examples, for the weights of any number of rounds.
 
-    Where the trunk is frozen, its features of up to KEPT_EXAMPLES examples are computed once, and a score costs the heads.
+    Where the trunk is frozen, it computes in float32, its features of up to KEPT_EXAMPLES examples are computed once, and a
+    score costs the heads.
     """
 
     def __init__(self, model: str, trainable: str, pool: Pool) -> None:
@@ -82,9 +83,10 @@ class Scorer:
         catalogue.shapes(model, trainable)
         self._trainable = trainable
         self._network = load(model).double()  # finite float32 heads, however large, then give finite logits
+        self._seeing = load(model) if trainable == "heads" else self._network
         self._pool = pool
         keeps = trainable == "heads" and len(pool) <= KEPT_EXAMPLES
-        self._kept = tuple(_frozen(self._network, pool)) if keeps else None
+        self._kept = tuple(_frozen(self._seeing, pool)) if keeps else None
 
     def score(self, weights: Floats) -> Metrics:
         """Raises: SettingError for weights of another length or type or not finite, and for an empty pool."""
@@ -93,14 +95,12 @@ class Scorer:
     def hits(self, weights: Floats) -> Hits:
         """What `score` summarises, an entry an example, in the pool's order. Raises: as `score`, but for an empty pool."""
         _set_finite(self._network, self._trainable, weights)
-        return _hits(self._network, _frozen(self._network, self._pool) if self._kept is None else self._kept)
+        return _hits(self._network, _frozen(self._seeing, self._pool) if self._kept is None else self._kept)
 
 
 def score(model: str, trainable: str, weights: Floats, pool: Pool) -> Metrics:
     """The named model with these trained weights, once, on every example of `pool`. Raises: as `Scorer`."""
-    network = load(model)
-    _set_finite(network, trainable, weights)
-    return score_network(network, pool)
+    return Scorer(model, trainable, pool).score(weights)
 
 
 def score_network(network: Network, pool: Pool) -> Metrics:

@@ -38,13 +38,19 @@ class Guarantee:
 
 
 def guarantees(
-    events: Sequence[PrivacyEvent], *, delta: float, honest_devices: int, windows_per_action: int | None = None
+    events: Sequence[PrivacyEvent],
+    *,
+    delta: float,
+    honest_devices: int,
+    windows_per_action: int | None = None,
+    implied_only: bool = False,
 ) -> tuple[Guarantee, ...]:
     """Every guarantee that follows from what one device did.
 
     events: of one device, both units. The two are separate guarantees and are never added up.
     honest_devices: how many devices of each round, this one included, add their noise as agreed and keep it secret.
     windows_per_action: if given, the example level is also stated for that many windows that share one action.
+    implied_only: the example level too is stated where no event is of it: what the employee level implies, and nothing else.
     Returns: for the employee unit every adversary under both adjacencies, then the example unit; nothing for a unit without events.
     The example unit's figure is that of DP-SGD, or what the employee level implies where that is less: whoever's whole data can
     be swapped unnoticed can have any window swapped. In mode secure it is stated for `solo` too: what holds if aggregation fails.
@@ -67,6 +73,8 @@ def guarantees(
         if one.adjacency is Adjacency.REPLACE_ONE
         and (one.adversary == "server" or (secure and one.adversary == "solo"))
     }
+    if not example and not (implied_only and implied):
+        return employee
     return (*employee, *_example(example, implied, delta=delta, windows_per_action=windows_per_action))
 
 
@@ -123,8 +131,6 @@ def _example(
     windows_per_action: int | None,
 ) -> Iterator[Guarantee]:
     """implied: the employee level's replace-one figures, of each adversary to be stated."""
-    if not events:
-        return
     adversaries: tuple[Adversary, ...] = tuple(implied) or ("server",)
     for windows in dict.fromkeys((1, windows_per_action or 1)):
         own, how = _window_epsilon(events, windows=windows, delta=delta)
@@ -147,6 +153,8 @@ def _example(
 
 def _window_epsilon(events: Sequence[PrivacyEvent], *, windows: int, delta: float) -> tuple[float, str]:
     """An upper bound, and where it is from. That nothing was sampled is always a sound thing to pretend."""
+    if not events:
+        return math.inf, "no example level"
     ran = compose(events, adjacency=Adjacency.ZERO_OUT)
     unsampled = composed_mu((event.noise_multiplier, event.steps) for event in events)
     if not ran.sampled:

@@ -101,14 +101,17 @@ class Plan(Record):
 
     def events(self) -> tuple[PrivacyEvent, PrivacyEvent]:
         """Return what ONE round does to a person: the employee-level event, then the example-level one."""
-        employee = PrivacyEvent(
+        return self.employee_event(), self._of_example()
+
+    def employee_event(self) -> PrivacyEvent:
+        """Return what ONE round's release does to a person."""
+        return PrivacyEvent(
             unit=Unit.EMPLOYEE,
             adjacency=Adjacency.ZERO_OUT,
             mode=self.release.mode,
             clip_norm=self.release.clip_norm,
             noise_multiplier=self.release.noise_multiplier,
         )
-        return employee, self._of_example()
 
     def _of_example(self) -> PrivacyEvent:
         """Of one window. One more or less moves what is measured by 1 / LEAST_WINDOWS of the clip norm at most, and rounding to

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import cycle
@@ -38,6 +38,25 @@ Ask = Callable[[Sequence[tuple[int, list[int]]]], Iterable[PartialSum]]
 
 
 @dataclass(slots=True, kw_only=True)
+class _Answered:
+    """What the workers gave for one round. centre: of all releases, grid units. peaks_mb: of memory, by process."""
+
+    centre: Doubles
+    asked: int
+    released: int
+    peaks_mb: dict[str, float]
+    seconds: float
+
+
+@dataclass(slots=True, kw_only=True)
+class _Heard:
+    """What partial sums bring beside their values."""
+
+    released: int = 0
+    peaks_mb: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
 class SimulatedRound:
     """Plays a plan's rounds over workers; `aggregate.rounds.run_course` calls it.
 
@@ -57,11 +76,18 @@ class SimulatedRound:
     clip: AdaptiveClip | None = None
     clip_norm: float = 0.0
     peak_rss_mb: float = 0.0
+    _begun: tuple[tuple[int, bytes, float | None], Future[_Answered]] | None = None
+
+    def begin(self, number: int, weights: bytes, clip_norm: float | None) -> None:
+        """Let the workers answer for a round that is called for later, beside what this process does until then."""
+        aside = ThreadPoolExecutor(1)
+        self._begun = (number, weights, clip_norm), aside.submit(self._answered, number, weights, clip_norm)
+        aside.shutdown(wait=False)
 
     def __call__(self, number: int, state: ServerState, weights: bytes, tally: Tally) -> ServerState:
         """Raises: RoundAborted, if a worker died; the state is as before."""
         release = self._release(state)
-        mean = self._mean(number, weights, tally, release=release, clip_norm=state.clip_norm)
+        mean = self._mean(number, weights, tally, clip_norm=state.clip_norm) * release.grid
         after = self.optimiser.step(state, mean[: self.plan.parameters], step=number, steps=self.plan.rounds)
         if self.clip is None or state.clip_norm is None:
             return after
@@ -69,20 +95,37 @@ class SimulatedRound:
 
     def mean(self, number: int, weights: bytes, tally: Tally) -> Doubles:
         """Of the releases of everybody who is asked in that round, in weight space. Raises: as a round."""
-        return self._mean(number, weights, tally, release=self.plan.release, clip_norm=None)
+        return self._mean(number, weights, tally, clip_norm=None) * self.plan.release.grid
 
-    def _mean(self, number: int, weights: bytes, tally: Tally, *, release: Release, clip_norm: float | None) -> Doubles:
-        began = time.monotonic()
-        asked = cohort(number, people=self.people, size=self.size, seed=self.seed)
-        ask = partial(self._ask, number, ConfigRecord({"weights": weights}), clip_norm, tally)
+    def _mean(self, number: int, weights: bytes, tally: Tally, *, clip_norm: float | None) -> Doubles:
+        """In grid units."""
+        begun, self._begun = self._begun, None
+        if begun is not None and begun[0] != (number, weights, clip_norm):
+            begun[1].exception()  # a worker answers one question at a time
+            begun = None
         try:
-            centre = self._centre(asked, ask, parameters=self.plan.parameters + (clip_norm is not None))
+            answered = self._answered(number, weights, clip_norm) if begun is None else begun[1].result()
         except BrokenExecutor:
             raise RoundAborted("a worker of the simulation died (was memory short?); nothing was applied") from None
-        tally.asked = tally.joined = len(asked)
-        tally.bytes_received = VALUE_BYTES * len(centre) * tally.released
-        tally.seconds_train = time.monotonic() - began
-        return centre * release.grid
+        tally.asked = tally.joined = answered.asked
+        tally.released = answered.released
+        tally.bytes_received = VALUE_BYTES * len(answered.centre) * tally.released
+        tally.seconds_train = answered.seconds
+        self.peak_rss_mb = max(self.peak_rss_mb, sum(answered.peaks_mb.values()))
+        return answered.centre
+
+    def _answered(self, number: int, weights: bytes, clip_norm: float | None) -> _Answered:
+        began, heard = time.monotonic(), _Heard()
+        asked = cohort(number, people=self.people, size=self.size, seed=self.seed)
+        ask = partial(self._ask, number, ConfigRecord({"weights": weights}), clip_norm, heard)
+        centre = self._centre(asked, ask, parameters=self.plan.parameters + (clip_norm is not None))
+        return _Answered(
+            centre=centre,
+            asked=len(asked),
+            released=heard.released,
+            peaks_mb=heard.peaks_mb,
+            seconds=time.monotonic() - began,
+        )
 
     def _release(self, state: ServerState) -> Release:
         """What the door does to everybody's update in this round."""
@@ -113,7 +156,7 @@ class SimulatedRound:
         number: int,
         weights: ConfigRecord,
         clip_norm: float | None,
-        tally: Tally,
+        heard: _Heard,
         slices: Sequence[tuple[int, list[int]]],
     ) -> Iterator[PartialSum]:
         """The partial sums of some slices, each a node and its people, as they come."""
@@ -126,10 +169,8 @@ class SimulatedRound:
             )
             for node, people in slices
         ]
-        peaks: dict[str, float] = {}
         for reply in self.grid.send_and_receive(messages):
             share = decode_share(reply.content)
-            tally.released += share.released
-            peaks[share.process] = max(share.peak_rss_mb, peaks.get(share.process, 0.0))
+            heard.released += share.released
+            heard.peaks_mb[share.process] = max(share.peak_rss_mb, heard.peaks_mb.get(share.process, 0.0))
             yield share
-        self.peak_rss_mb = max(self.peak_rss_mb, sum(peaks.values()))

@@ -31,14 +31,14 @@ def chosen_device(asked: Literal["auto", "cpu", "cuda"], plan: Plan) -> Device:
 
     Raises: SettingError, where cuda is asked for and can't be had.
     """
-    stacks = plan.trainable == "heads"
+    stacks = plan.trainable == "heads" and isinstance(plan.training, LocalTraining)
     if asked == "cpu" or (asked == "auto" and not stacks):
         return "cpu"
     present = torch.cuda.is_available()
     if asked == "cuda":
         if not stacks:
             raise SettingError(
-                f"engine.device=cuda stacks people whose heads train, and learn.trainable is all; {_NOTHING}"
+                f"engine.device=cuda stacks people whose heads train with an example level, and learn asks for something else; {_NOTHING}"
             )
         if not present:
             raise SettingError(f"engine.device is cuda, and torch finds no CUDA device here; {_NOTHING}")
@@ -109,8 +109,8 @@ def _is_faster(device: Device, plan: Plan) -> bool:
 
 
 def _training(plan: Plan) -> LocalTraining:
-    if plan.training is None:
-        raise SettingError("a plan that measures trains nobody, so nobody's training can be stacked")
+    if not isinstance(plan.training, LocalTraining):
+        raise SettingError("only training with an example level can be stacked")
     return plan.training
 
 

@@ -6,28 +6,39 @@ import resource
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from reticent.actions.pool import Pool
-from reticent.client import Task, answer
+from reticent.aggregate.total import Total
 from reticent.errors import StateError
-from reticent.learn.train import Learn, Learner, Prepared
 from reticent.model import catalogue
 from reticent.model.own import Model
 from reticent.model.tensors import Floats
+from reticent.privacy.mechanism import payload_bound
 from reticent.privacy.noise import NoiseSource, SeededNoise
 from reticent.recordings import source
+from reticent.records.plain import PlainPlan
 from reticent.records.plan import LocalTraining, Plan
 from reticent.sim.clipping import AdaptiveClip
 from reticent.sim.population import Population
-from reticent.sim.stacking import stacked
+
+if TYPE_CHECKING:
+    from reticent.learn.train import Learn, Prepared
 
 Longs = npt.NDArray[np.int64]
 
 _STACKED = 256  # people at once: their features alone are some 500 MB
+
+
+class AnyLearner(Protocol):
+    """A learner of a device's plan, or of a plan without an example level."""
+
+    def prepare(self, pool: Pool) -> "Prepared": ...
+
+    def update(self, prepared: "Prepared", weights: Floats, *, training: Any, noise: NoiseSource) -> Floats: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -59,12 +70,16 @@ class Worker:
         stacked_on: str | None = None,
     ) -> None:
         """stacked_on: the device where many people train at once; None trains them one after another on the CPU."""
+        from reticent.learn.plain import PlainLearner  # here: who only asks workers needs no machine learning
+        from reticent.learn.train import Learner
+
         self._plan = plan
         self._plan_id = plan_id
         self._population = population
         self._seed = seed
         self._clip = clip
-        self._learner = Learner(plan.model, plan.trainable)
+        kind = PlainLearner if isinstance(plan, PlainPlan) else Learner
+        self._learner: AnyLearner = kind(plan.model, plan.trainable)
         self._cache = _Cache(cache_bytes)
         self._stacked_on = stacked_on
 
@@ -74,12 +89,15 @@ class Worker:
 
         A person's noise depends on the seed, the round and the person alone: neither on the worker nor on the order.
         """
+        from reticent.client import Task, answer
+
         plan, clip, size = self._plan, self._clip, self._plan.parameters
         if clip is not None and clip_norm is not None:
             release = clip.release(plan.release, clip_norm=clip_norm, parameters=size)
             plan, size = plan.model_copy(update={"release": release}), size + 1
-        task = Task(plan=plan, plan_id=self._plan_id, round=number)
-        total = np.zeros(size, dtype=np.int64)
+        task, release = Task(plan=plan, plan_id=self._plan_id, round=number), plan.release
+        scale = {"clip_norm": release.clip_norm, "noise_multiplier": release.noise_multiplier, "grid": release.grid}
+        total = Total(size, bound=payload_bound(**scale))
         at_once = 1 if self._stacked_on is None else _STACKED
         for start in range(0, len(people), at_once):
             some = [self._held(person) for person in people[start : start + at_once]]
@@ -87,13 +105,15 @@ class Worker:
             for held, own, learn in zip(some, noise, self._learns(some, noise, weights), strict=True):
                 if clip is not None and clip_norm is not None:
                     learn = clip.counting(learn, clip_norm=clip_norm)
-                total += answer(task, weights, held.examples, own, learn=learn).values
-        return PartialSum(values=total, released=len(people), peak_rss_mb=peak_rss_mb(), process=_process())
+                total.add(answer(task, weights, held.examples, own, learn=learn).values)
+        return PartialSum(values=total.values(), released=len(people), peak_rss_mb=peak_rss_mb(), process=_process())
 
-    def _learns(self, some: Sequence["_Person"], noise: Sequence[SeededNoise], weights: Floats) -> list[Learn]:
+    def _learns(self, some: Sequence["_Person"], noise: Sequence[SeededNoise], weights: Floats) -> "list[Learn]":
         alone: list[Learn] = [held.update for held in some]
         if self._stacked_on is None:
             return alone
+        from reticent.sim.stacking import stacked
+
         prepared = [held.prepared for held in some]
         return stacked(alone, prepared, noise, weights, plan=self._plan, device=self._stacked_on)
 
@@ -111,8 +131,8 @@ class _Person:
     """One person's examples, and what the worker's learner prepared of them."""
 
     pool: Pool
-    prepared: Prepared
-    learner: Learner
+    prepared: "Prepared"
+    learner: "AnyLearner"
 
     @property
     def nbytes(self) -> int:

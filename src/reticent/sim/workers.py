@@ -1,17 +1,25 @@
-"""Who computes the answers to one round? One worker in this process, or several in processes of their own."""
+"""Who computes the answers to one round? One worker in this process, or several in processes of their own.
+
+Those are forked from one helper process, which imports what workers need once: so they start at once and share its memory.
+"""
 
 import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import forkserver
 from types import TracebackType
 from typing import Protocol, Self
 
 from reticent.sim.worker import PartialSum, Worker, floats_of
 
 MakeWorker = Callable[[], Worker]
+
+_IMPORTED = ("reticent.sim.worker", "reticent.learn.plain", "reticent.client")
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class Workers(Protocol):
@@ -63,8 +71,19 @@ class _Here:
         return answered
 
 
+def get_ready() -> None:
+    """Let the helper process begin to import what `Processes` will need; returns at once. May be called again."""
+    multiprocessing.set_forkserver_preload(list(_IMPORTED))
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # else Ctrl-C shows a traceback of its imports
+    try:
+        with environment(**_ONE_THREAD):
+            forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
 class Processes:
-    """Processes of one thread each on this machine. One that dies is not replaced."""
+    """Processes of one thread each on this machine, started when they are first asked. One that dies is not replaced."""
 
     def __init__(self, make_worker: MakeWorker, *, workers: int) -> None:
         self._make_worker = make_worker
@@ -72,13 +91,12 @@ class Processes:
         self._pools: list[ProcessPoolExecutor] = []
 
     def __enter__(self) -> Self:
-        context = multiprocessing.get_context("spawn")
-        with environment(OMP_NUM_THREADS="1"):
-            self._pools = [
-                ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(self._make_worker,))
-                for _ in range(self._workers)
-            ]
-            self.processes()  # they start at the first task
+        get_ready()
+        context = multiprocessing.get_context("forkserver")
+        self._pools = [
+            ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(self._make_worker,))
+            for _ in range(self._workers)
+        ]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -118,7 +136,16 @@ _workers: list[Worker] = []  # the one of this process, if it was started for on
 
 def _begin(make_worker: MakeWorker) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells its workers when to end
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _workers.append(make_worker())
+
+
+def _end_with_parent() -> None:
+    """One that was killed tells nobody, and its workers would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _answer(number: int, people: Sequence[int], weights: bytes, clip_norm: float | None) -> PartialSum:

@@ -16,13 +16,11 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
 
 from reticent.errors import InputError, ReticentError, SettingError, StateError
 from reticent.train import completion
+from reticent.train.early import begin_early
 from reticent.train.folder import RunFolder
-from reticent.train.live import LiveLine
-from reticent.train.run import run
 from reticent.train.settings import NOTHING, Settings
 from reticent.train.summary import describe, summary
 from reticent.train.sweep import forget_failure, keep_failure, read_sweep, table
@@ -163,6 +161,12 @@ def _resume(arguments: Sequence[str]) -> None:
 
 def _run(settings: Settings, root: Path, *, alone: bool = True) -> dict[str, Any]:
     """alone: whether no other run writes to the same terminal at the same time."""
+    begin_early(settings)
+    from rich.console import Console
+
+    from reticent.train.live import LiveLine
+    from reticent.train.run import run
+
     console = Console(stderr=True)
     live = alone and console.is_terminal and not console.is_dumb_terminal
     told = _show if console.is_terminal and not live else _nothing

@@ -28,7 +28,7 @@ from reticent.server.settings import ServerPaths, open_folder
 from reticent.train.folder import RunFolder
 from reticent.train.measuring import measuring
 from reticent.train.planning import Planned, planned
-from reticent.train.settings import NOTHING, Settings, SuperLink
+from reticent.train.settings import NOTHING, Plain, Settings, SuperLink
 
 _FILES = ("rounds.jsonl", "model.safetensors", "plan.json", "optimiser.json")
 _NOBODY = f"{NOTHING} and nobody was asked"
@@ -140,6 +140,8 @@ def _measure(made: Planned, root: Path, folder: RunFolder, *, noted: Callable[[s
 
 def _check(settings: Settings, policy: Policy) -> None:
     """What would be refused on devices, or make figures that can't be compared, in the words of the command line."""
+    if isinstance(settings.learn, Plain):
+        raise SettingError(f"devices train under an example level; learn=plain is for simulations only; {_NOBODY}")
     if settings.privacy.mode != "local":
         raise SettingError(
             "devices refuse privacy.mode=secure until secure aggregation exists; privacy.mode=local runs on devices, and "

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from reticent.errors import SettingError, StateError
 from reticent.sim import actors
 from reticent.sim.grid import WorkerGrid
 from reticent.sim.rounds import Nodes
-from reticent.sim.stacking import Device, chosen_device
 from reticent.sim.workers import MakeWorker, Workers, local_workers
 from reticent.train.planning import Planned
 from reticent.train.settings import NOTHING, InProcess, Ray, Simulation
@@ -27,7 +27,10 @@ class Host:
 
     cache_bytes: int
     play: Callable[[MakeWorker, Rounds], None]
-    device: Device = "cpu"
+    device: str = "cpu"
+
+
+_CUDA = Path("/dev/nvidiactl")  # the driver's
 
 
 @contextmanager
@@ -39,7 +42,11 @@ def host_of(engine: Simulation, made: Planned) -> Iterator[Host]:
     here = min(len(os.sched_getaffinity(0)), made.cohort)
     wanted = None if engine.workers is None else min(engine.workers, made.cohort)
     if isinstance(engine, InProcess):
-        device = chosen_device(engine.device, made.plan)
+        device = "cpu"
+        if engine.device == "cuda" or (engine.device == "auto" and _CUDA.exists()):
+            from reticent.sim.stacking import chosen_device  # torch: nobody waits for it where there is no card
+
+            device = chosen_device(engine.device, made.plan)
         workers = wanted or (here if device == "cpu" else 1)
         yield replace(_host(engine, workers, _over(local_workers, workers)), device=device)
         return

@@ -6,21 +6,22 @@ A simulation stops by the devices' own filters: a plan that passes here is one t
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 from reticent.aggregate.centre import LONGEST_NOISE, MOST_VALUES, Mean, noise_length
 from reticent.errors import BudgetExhausted, SettingError
 from reticent.model import catalogue
 from reticent.privacy.adaptive import FARTHEST
 from reticent.privacy.calibration import noise_multiplier
-from reticent.privacy.events import Mode, PrivacyEvent, Unit
+from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit
 from reticent.privacy.filters import admits
 from reticent.privacy.gaussian import composed_mu
 from reticent.privacy.mechanism import grid_for
+from reticent.records.plain import PlainPlan
 from reticent.records.plan import Plan, Release
 from reticent.sim.clipping import AdaptiveClip
 from reticent.sim.cohorts import most_rounds
-from reticent.train.settings import NOTHING, Server, Settings
+from reticent.train.settings import NOTHING, Plain, Server, Settings
 
 PURPOSE = "next-action"
 FOREVER = 253_402_300_799  # the last second of the year 9999: a simulation's plan is the same whenever it is made
@@ -36,6 +37,11 @@ class Planned:
     cohort: int
     rounds_of_one: int
     settings: Settings
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is no example level: a window has what the employee level implies."""
+        return isinstance(self.plan, PlainPlan)
 
     def events(self, rounds: int) -> tuple[PrivacyEvent, ...]:
         """What `rounds` rounds do to one person, as a device records it."""
@@ -68,7 +74,8 @@ def planned(settings: Settings, *, people: int, issued_at: int = 0, expires_at: 
     if privacy.adaptive_clip is not None:
         release = _adaptive(release, privacy.adaptive_clip, parameters=parameters)
     _check_robust(server, noise_multiplier=share, cohort=cohort, parameters=parameters)
-    plan = Plan(
+    kind: Any = PlainPlan if isinstance(settings.learn, Plain) else Plan  # each takes its own training
+    plan: Plan = kind(
         purpose=PURPOSE,
         model=settings.model.name,
         parameters=parameters,
@@ -147,8 +154,16 @@ def _check_limits(made: Planned) -> None:
         (Unit.EMPLOYEE, privacy.epsilon, "privacy.epsilon"),
     )
     for unit, limit, name in limits:
-        if limit is not None and not admits(met, unit=unit, epsilon=limit, delta=privacy.delta):
+        if limit is not None and not _within(made, met, unit=unit, epsilon=limit):
             raise BudgetExhausted(
                 f"{rounds:,} rounds of one person would pass the {unit} limit {name}={limit:g} at delta {privacy.delta:g}; "
                 f"ask for fewer rounds or steps, or more noise; {NOTHING}"
             )
+
+
+def _within(made: Planned, met: Sequence[PrivacyEvent], *, unit: Unit, epsilon: float) -> bool:
+    delta = made.settings.privacy.delta
+    if made.plain and unit is Unit.EXAMPLE:  # whoever's whole data can be swapped unnoticed can have any window swapped
+        swapped = [replace(event, adjacency=Adjacency.REPLACE_ONE) for event in met]
+        return admits(swapped, unit=Unit.EMPLOYEE, epsilon=epsilon, delta=delta)
+    return admits(met, unit=unit, epsilon=epsilon, delta=delta)

@@ -122,6 +122,7 @@ def _after(made: Planned, rounds_of_one: int, more: Sequence[PrivacyEvent]) -> t
         delta=made.settings.privacy.delta,
         honest_devices=made.plan.min_cohort,
         windows_per_action=WINDOWS,
+        implied_only=made.plain,
     )
 
 
@@ -132,7 +133,10 @@ def _by_round(made: Planned, rounds_done: int) -> list[dict[str, Any]]:
     for most in {_most(made, number + 1) for number in numbers}:
         figures: dict[str, Any] = {}
         for one in guarantees(
-            made.events(most), delta=made.settings.privacy.delta, honest_devices=made.plan.min_cohort
+            made.events(most),
+            delta=made.settings.privacy.delta,
+            honest_devices=made.plan.min_cohort,
+            implied_only=made.plain,
         ):
             if one.adjacency is Adjacency.ZERO_OUT:
                 figures.setdefault(one.unit.value, {})[one.adversary] = one.epsilon

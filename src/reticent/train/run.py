@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from reticent.aggregate.journal import Status
-from reticent.audit.report.page import page
-from reticent.audit.report.read import read_run
 from reticent.errors import SettingError
 from reticent.model.checkpoint_file import read_weights
 from reticent.recordings import source
@@ -16,7 +14,6 @@ from reticent.records.files import replace_private
 from reticent.records.plan import Plan
 from reticent.sim.population import population
 from reticent.sim.worker import peak_rss_mb
-from reticent.train.devices import run_on_devices
 from reticent.train.folder import RunFolder
 from reticent.train.hosts import host_of
 from reticent.train.measuring import measuring, read_measured, simulate_measuring
@@ -77,6 +74,8 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
     trained: Sequence[str] = ()
     limits: Mapping[str, float | None]
     if isinstance(engine, SuperLink):
+        from reticent.train.devices import run_on_devices
+
         made, limits, measured = run_on_devices(settings, engine, folder, began=began, told=told, noted=noted)
         scoring = _scoring(settings)
     else:
@@ -119,6 +118,9 @@ def finish(
     limits: of epsilon by unit. trained: of a simulation, whose held-out time is scored and whose counts are an alternative. workers_mb: peak memory of processes beside this one.
     device: where people trained, or this machine's part of it. measured: the plan by which people measured.
     """
+    from reticent.audit.report.page import page  # matplotlib takes its time: no round waits for it
+    from reticent.audit.report.read import read_run
+
     lines = folder.lines()
     applied = [line for line in lines if line["status"] == Status.APPLIED]
     norms = [line["clip_norm"] for line in applied if line.get("clip_norm") is not None]

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -27,30 +28,40 @@ LEAST_PEOPLE = 20  # whose actions a cell of the screen holds, or nothing is sai
 _PER_PERSON = ("top1", "cell_top1", "perplexity")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class _Scored:
+    """All these people's windows; those of the k-th person lie from ends[k] to ends[k + 1]."""
+
+    ends: tuple[int, ...]
+    pool: Pool
+    scorer: Scorer
+
+
 class Scoring:
     """The test or validation people of a source, for one model. None of them trained it, none of them is named in a result."""
 
     def __init__(self, data: str, *, part: source.Part, model: str, trainable: str) -> None:
-        """Raises: SettingError where a source has nobody in that part."""
+        """Nothing is read before the first score: workers are at work then."""
         self._data = data
         self._part = part
         self._make = partial(Scorer, model, trainable)
-        pools = source.pools(data, source.split(data).part(part), examples=MOST_EXAMPLES)
-        self._people = len(pools)
-        self._ends = list(accumulate((len(pool) for pool in pools), initial=0))
-        self._tested = together(pools)
-        self._scorer = self._make(self._tested)
+
+    @cached_property
+    def _on(self) -> "_Scored":
+        pools = source.pools(self._data, source.split(self._data).part(self._part), examples=MOST_EXAMPLES)
+        pool = together(pools)
+        return _Scored(ends=tuple(accumulate(map(len, pools), initial=0)), pool=pool, scorer=self._make(pool))
 
     def __call__(self, weights: Floats) -> Mapping[str, float | int]:
         """Metrics of these trained weights over all these people's actions."""
-        return self._scorer.score(weights).as_dict()
+        return self._on.scorer.score(weights).as_dict()
 
     def results(self, weights: Floats) -> dict[str, Any]:
         """What results.json says about quality."""
-        hits = self._scorer.hits(weights)
+        hits = self._on.scorer.hits(weights)
         return {
             **metrics([hits]).as_dict(),
-            "scored": {"part": self._part, "people": self._people, "examples": len(self._tested)},
+            "scored": {"part": self._part, "people": len(self._on.ends) - 1, "examples": len(self._on.pool)},
             "baselines": self._baselines(),
             "per_person": self._spread(hits),
             "screen": self._screen(hits),
@@ -73,7 +84,7 @@ class Scoring:
             if place < MOST_WITHIN:
                 held_out.append(time.later)
         later = together(held_out)
-        member, figures = counts.best(self._chosen_on(), self._tested)
+        member, figures = counts.best(self._chosen_on(), self._on.pool)
         return (
             self._make(later).score(weights).as_dict() if len(later) else None,
             {**figures.as_dict(), "order": member.order, "clip_norm": member.clip_norm, "counted": len(counted)},
@@ -87,7 +98,7 @@ class Scoring:
         return self._counted()
 
     def _baselines(self) -> dict[str, dict[str, float | int]]:
-        return {name: row.as_dict() for name, row in baselines(self._counted(), self._tested).items()}
+        return {name: row.as_dict() for name, row in baselines(self._counted(), self._on.pool).items()}
 
     def _counted(self) -> Pool:
         whom = source.counted(self._data)
@@ -100,8 +111,8 @@ class Scoring:
         """
         least = 1 if source.split(self._data).public else LEAST_PEOPLE
         right = hits.cell_rank < 1
-        whose = np.repeat(np.arange(self._people), np.diff(self._ends))
-        cells = self._tested.next_cell
+        whose = np.repeat(np.arange(len(self._on.ends) - 1), np.diff(self._on.ends))
+        cells = self._on.pool.next_cell
         found: list[float | None] = []
         for cell in range(CELLS):
             there = cells == cell
@@ -111,7 +122,7 @@ class Scoring:
 
     def _spread(self, hits: Hits) -> dict[str, dict[str, float]]:
         """Quantiles over people: what the average hides, and no more."""
-        parts = [hits.part(start, stop) for start, stop in pairwise(self._ends) if stop > start]
+        parts = [hits.part(start, stop) for start, stop in pairwise(self._on.ends) if stop > start]
         rows = [metrics([part]).as_dict() for part in parts]
         return {
             name: {str(level): float(np.quantile([row[name] for row in rows], level)) for level in QUANTILES}

@@ -1,16 +1,18 @@
 """What an experiment is asked for, as frozen types; what Hydra composed is checked here and goes no further."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from reticent.aggregate.centre import Aggregation, Mean
 from reticent.aggregate.optimiser import Momentum, Optimiser
 from reticent.errors import SettingError
 from reticent.model import catalogue
 from reticent.recordings import source
+from reticent.records.plain import PlainTraining
 from reticent.records.plan import LocalTraining
 from reticent.records.record import Budget, Count, Hash, Index, Noise, Positive, Record
 from reticent.sim.clipping import AdaptiveClip, Clip, FixedClip
@@ -61,6 +63,24 @@ class Learn(LocalTraining):
     def training(self) -> LocalTraining:
         """The part that a plan carries beside `trainable`."""
         return LocalTraining(**{name: getattr(self, name) for name in LocalTraining.model_fields})
+
+
+class Plain(PlainTraining):
+    """The same without an example level: a window is protected by what the employee level implies. Simulations only."""
+
+    TITLE: ClassVar[str] = "learn setting"
+
+    trainable: Literal["heads", "all"]
+
+    def training(self) -> PlainTraining:
+        """The part that a plan carries beside `trainable`."""
+        return PlainTraining(epochs=self.epochs, batch=self.batch, learning_rate=self.learning_rate)
+
+
+def _learn_kind(value: Any) -> str:
+    """Which of the two a group's values are meant for; whatever is wrong with them is said of that one."""
+    found = value if isinstance(value, Mapping) else vars(value)
+    return "plain" if "epochs" in found else "private"
 
 
 class Privacy(Record):
@@ -207,7 +227,7 @@ class Settings(Record):
 
     data: Data
     model: Model
-    learn: Learn
+    learn: Annotated[Annotated[Learn, Tag("private")] | Annotated[Plain, Tag("plain")], Discriminator(_learn_kind)]
     privacy: Privacy
     server: Server
     engine: Annotated[Simulation | SuperLink, Field(discriminator="name")]
@@ -262,7 +282,10 @@ class Settings(Record):
         try:
             settings = cls(**named)
         except SettingError as error:
-            raise SettingError(f"{str(error).removesuffix('; nothing was written')}; {NOTHING}") from None
+            said = re.sub(
+                r"\blearn\.(private|plain)\.", "learn.", str(error)
+            )  # pydantic names which of the two it read
+            raise SettingError(f"{said.removesuffix('; nothing was written')}; {NOTHING}") from None
         catalogue.entry(settings.model.name)
         data, tracking = settings.data, settings.tracking  # their paths made whole: a resume may start elsewhere
         if data.path is not None:

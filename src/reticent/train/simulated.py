@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from reticent.aggregate.attempt import weights_bytes
 from reticent.aggregate.rounds import Course, run_course
 from reticent.model import catalogue
 from reticent.model.checkpoint_file import SavedWeights, write_weights
@@ -80,7 +81,10 @@ def simulate(
             clip=clip,
             clip_norm=made.settings.privacy.clip_norm,
         )
-        run_course(course, initial(plan.model, plan.trainable), play)
+        start = initial(plan.model, plan.trainable)
+        if not (folder.root / "checkpoint").exists():
+            play.begin(0, weights_bytes(start), course.clip_norm)  # while this process scores the start
+        run_course(course, start, play)
         peaks_mb.append(play.peak_rss_mb)
 
     host.play(make, rounds)

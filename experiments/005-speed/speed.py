@@ -1,0 +1,110 @@
+"""How long does a round take, beside other simulators and beside a bare loop? One workload, interleaved repeats, medians."""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.bench import bar
+
+sys.path.insert(0, str(Path(__file__).parent))
+import contest
+
+TOLERANCE = 1e-5
+WORDS = ("data=drawn", "data.people=20", "server.rounds=4")
+
+
+def bars(*, quick: bool) -> Iterator[dict[str, Any]]:
+    sizes = ((100, 50),) if quick else ((100, 50), (1_000, 100))
+    for clients, cohort in sizes:
+        yield from _sizes(clients, cohort, repeats=1 if quick else 3, rounds=3 if quick else 6)
+    if not quick:
+        yield from _real_model()
+
+
+def _sizes(clients: int, cohort: int, *, repeats: int, rounds: int) -> Iterator[dict[str, Any]]:
+    engines: list[contest.Engine] = [contest.ours(1), contest.ours(2), contest.bare()]
+    for name in ("pfl", "BlazeFL", "Flower"):
+        found = contest.peer(name, workers=2 if name == "Flower" else 1)
+        if isinstance(found, str):
+            print(f"{name} is left out: {found}", file=sys.stderr, flush=True)
+        else:
+            engines.append(found)
+    ran = contest.contest(engines, repeats=repeats, clients=clients, cohort=cohort, rounds=rounds)
+    one, two, loop = (ran.get(engine.name, []) for engine in (contest.ours(1), contest.ours(2), contest.bare()))
+    what = f"{clients:,} clients, {cohort} a round"
+    if not (one and two and loop):
+        raise SystemExit("this package's own engine failed; see above")
+    apart = {name: _apart(runs[0].weights, loop[0].weights) for name, runs in ran.items()}
+    print("rms difference from the bare loop:", {name: f"{one:.2g}" for name, one in apart.items()}, file=sys.stderr)
+    yield bar(
+        f"{what}: largest rms difference of weights from the bare loop's", max(apart.values()), "", goal=TOLERANCE
+    )
+    ours, ours_two = _round(one), _round(two)
+    yield _against(f"{what}: a round, one process", ours, _round(loop), "bare loop", share=1.1)
+    for name in ("pfl", "BlazeFL"):
+        if name in ran:
+            yield _against(f"{what}: a round, one process", ours, _round(ran[name]), name, share=0.7)
+            yield _against(f"{what}: a round, two processes", ours_two, _round(ran[name]), name, share=0.45)
+    if "Flower" in ran:
+        flower = ran["Flower"]
+        yield _against(f"{what}: a round, two processes", ours_two, _round(flower), "Flower, two actors", share=1 / 4)
+        first = statistics.median(one.first_s for one in two)
+        theirs = statistics.median(one.first_s for one in flower)
+        yield _against(f"{what}: first round, start included", first, theirs, "Flower", share=1 / 20)
+        memory, held = max(one.peak_mb for one in two), min(one.peak_mb for one in flower)
+        yield _against(f"{what}: memory, two processes", memory, held, "Flower", share=1 / 4, unit="MB")
+
+
+def _apart(some: np.ndarray, others: np.ndarray) -> float:
+    """Root mean square. Not the largest: float32 rounds a value now and then to the other side of a ReLU."""
+    return float(np.sqrt(np.mean((some - others) ** 2)))
+
+
+def _round(runs: list[contest.Ran]) -> float:
+    """Median over all later rounds of all repeats."""
+    return statistics.median(second for run in runs for second in run.rounds_s)
+
+
+def _against(name: str, ours: float, theirs: float, peer: str, *, share: float, unit: str = "s") -> dict[str, Any]:
+    return bar(f"{name}, beside {peer}", ours, unit, peer=theirs, goal=share * theirs)
+
+
+def _real_model() -> Iterator[dict[str, Any]]:
+    """The shipped model under both levels of privacy: in process, and under Flower's own simulation, by the same command."""
+    found: dict[str, list[tuple[float, float]]] = {"inprocess": [], "flower": []}
+    for _ in range(3):
+        for engine, runs in found.items():
+            with tempfile.TemporaryDirectory() as folder:
+                root = Path(folder) / "out"
+                words = [*WORDS, f"engine={engine}", "engine.workers=2", f"hydra.run.dir={root}"]
+                began, first = time.monotonic(), 0.0
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "reticent.cli", "train", *words],
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+                rounds = root / "rounds.jsonl"
+                while process.poll() is None:
+                    if not first and rounds.exists() and '"applied"' in rounds.read_text():
+                        first = time.monotonic() - began
+                    time.sleep(0.05)
+                if process.returncode:
+                    print(f"engine={engine} is left out: it ended with {process.returncode}", file=sys.stderr)
+                    return
+                lines = [json.loads(line) for line in rounds.read_text().splitlines()]
+                later = [line["seconds_train"] for line in lines if line["status"] == "applied"][1:]
+                runs.append((first, statistics.median(later)))
+    (first, later), (first_flower, later_flower) = (
+        (statistics.median(one[0] for one in runs), statistics.median(one[1] for one in runs))
+        for runs in found.values()
+    )
+    yield _against("real model, both levels: a round", later, later_flower, "Flower", share=1 / 4)
+    yield _against("real model, both levels: first round, start included", first, first_flower, "Flower", share=1 / 20)
