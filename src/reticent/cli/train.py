@@ -3,6 +3,14 @@
 import click
 
 from reticent.errors import StateError
+from reticent.sim.helper import get_ready
+
+_MAYBE_NO_WORKERS = (
+    "-",
+    "+",
+    "engine",
+    "resume=",
+)  # words after which only the settings say whether processes are needed
 
 
 @click.command(
@@ -16,6 +24,8 @@ def train(words: tuple[str, ...]) -> None:
 
     Example: reticent train -m privacy.epsilon=2,4,8 seed=0,1,2
     """
+    if not any(word.startswith(_MAYBE_NO_WORKERS) for word in words):
+        get_ready()  # before Hydra is imported: the first round waits for it
     try:
         from reticent.train.app import main
     except ModuleNotFoundError as missing:

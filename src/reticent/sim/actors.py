@@ -17,8 +17,9 @@ from importlib.util import find_spec
 from typing import Any, Self
 
 from reticent.errors import ReticentError, StateError
+from reticent.sim.helper import environment
 from reticent.sim.worker import PartialSum, Worker, floats_of
-from reticent.sim.workers import MakeWorker, environment
+from reticent.sim.workers import MakeWorker
 
 _RETRIES = 3  # of one slice whose actor was lost
 _START_S = 600.0  # a cluster's actors may wait so long for cores that others use, and for their imports

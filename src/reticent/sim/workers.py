@@ -3,23 +3,19 @@
 Those are forked from one helper process, which imports what workers need once: so they start at once and share its memory.
 """
 
-import contextlib
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import forkserver
 from types import TracebackType
 from typing import Protocol, Self
 
+from reticent.sim.helper import get_ready
 from reticent.sim.worker import PartialSum, Worker, floats_of
 
 MakeWorker = Callable[[], Worker]
-
-_IMPORTED = ("reticent.sim.worker", "reticent.learn.plain", "reticent.client")
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class Workers(Protocol):
@@ -71,17 +67,6 @@ class _Here:
         return answered
 
 
-def get_ready() -> None:
-    """Let the helper process begin to import what `Processes` will need; returns at once. May be called again."""
-    multiprocessing.set_forkserver_preload(list(_IMPORTED))
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # else Ctrl-C shows a traceback of its imports
-    try:
-        with environment(**_ONE_THREAD):
-            forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-
-
 class Processes:
     """Processes of one thread each on this machine, started when they are first asked. One that dies is not replaced."""
 
@@ -114,21 +99,6 @@ class Processes:
         self, place: int, number: int, people: Sequence[int], weights: bytes, clip_norm: float | None = None
     ) -> Future[PartialSum]:
         return self._pools[place].submit(_answer, number, people, weights, clip_norm)
-
-
-@contextlib.contextmanager
-def environment(**changes: str) -> Iterator[None]:
-    """What processes that are started inside find in their environment."""
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 _workers: list[Worker] = []  # the one of this process, if it was started for one

@@ -1,6 +1,6 @@
 """What of a run can begin before the rest of it is imported?"""
 
-from reticent.sim.workers import get_ready
+from reticent.sim.helper import get_ready
 from reticent.train.settings import InProcess, Settings
 
 
