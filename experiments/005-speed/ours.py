@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import workload
 
 from reticent.aggregate.attempt import Tally, weights_bytes
-from reticent.aggregate.optimiser import ServerMomentum, ServerState
+from reticent.aggregate.optimiser import Momentum, ServerState
 from reticent.learn.plain import InPlace
 from reticent.privacy.events import Mode
 from reticent.records.plan import LocalTraining, Plan, Release
@@ -61,7 +61,7 @@ class CentralNoise:
 
     def __init__(self, cohort: int) -> None:
         self._cohort = cohort
-        self._optimiser = ServerMomentum(momentum=0.0)
+        self._optimiser = Momentum(momentum=0.0)
 
     def step(self, state: ServerState, mean_update: Any, *, step: int, steps: int) -> ServerState:
         return self._optimiser.step(state, mean_update + workload.noise(step) / self._cohort, step=0, steps=1)
@@ -84,7 +84,7 @@ def main() -> None:
         issued_at=0,
         expires_at=1,
     )
-    state, told = ServerState.start(weights), workload.Told()
+    state, told = Momentum().start(weights), workload.Told()
     with WorkerGrid(local_workers(CnnWorker, workers=asked.workers)) as grid:  # type: ignore[arg-type]  # a worker by form
         play = SimulatedRound(
             grid=grid,

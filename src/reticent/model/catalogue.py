@@ -43,7 +43,7 @@ _MODELS: Mapping[str, Entry] = MappingProxyType(
             architecture=Architecture(
                 hidden=56, map=32, place=32, groups=4, screen=Screen(first=16, second=24, patch=8, look=16)
             ),
-            sha256="c1fb65b454306f0572b295fb62f22e9aa80e264beb539aa5abecc7823c13d70d",
+            sha256="988c50915aed597a52e7d50cac2bc1047035b0431101355d31b1e71e12095c84",
         ),
         "office-170k": Entry(
             architecture=Architecture(
