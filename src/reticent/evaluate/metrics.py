@@ -20,7 +20,7 @@ from reticent.model.trunk import Features
 
 Table = npt.NDArray[np.float64]
 
-KEPT_EXAMPLES = 8_192  # features of so many examples are kept: about 360 MB
+KEPT_EXAMPLES = 24_576  # features of so many examples are kept: about 22 kB each
 _EXAMPLES_AT_ONCE = 256
 _WORST_LOG_LIKELIHOOD = -700.0  # e**700 is still a float: a hopeless model gets a finite perplexity
 

@@ -31,13 +31,13 @@ _MODELS: Mapping[str, Entry] = MappingProxyType(
     {
         "history": Entry(
             architecture=Architecture(hidden=40, map=16, place=16, groups=4, screen=None),
-            sha256="02a5d54c9fd18df157ed25b7f148c70cfba30a1f490875fa522fc92b9cc0a775",
+            sha256="0236e55a3e38f2587bdb7e0d6c5fc54bfe35d060fd05fb9e21c6a048ef1fbee0",
         ),
         "office-10k": Entry(
             architecture=Architecture(
                 hidden=10, map=8, place=8, groups=2, screen=Screen(first=4, second=6, patch=4, look=4)
             ),
-            sha256="da14936db7f3d7c84a066e41029ae2ccd095a454050219714853a6cb54c21322",
+            sha256="5a7b1e5b35480ae4d5d3ca40a7c4aac846511f0e3db31dfd7100bc31c8614187",
         ),
         "office-60k": Entry(
             architecture=Architecture(
@@ -49,7 +49,7 @@ _MODELS: Mapping[str, Entry] = MappingProxyType(
             architecture=Architecture(
                 hidden=112, map=64, place=32, groups=4, screen=Screen(first=24, second=48, patch=12, look=24)
             ),
-            sha256="4a37d9cf13e3b8258f239cc783ef0216439370b6e297c612ae2ccefae83aa70a",
+            sha256="c67d5beba29d6b5f260d6243db9bfd4994bfa9ab13955a0fd0b7606545baf73f",
         ),
     }
 )

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Top-1 on human web tasks against epsilon, people and mode: every run is a plain `reticent train`, scored on test people.
+
+    python experiments/003-human-accuracy/accuracy.py RECORDING [--out accuracy.csv] [--only secure,1000,4]
+
+RECORDING: what `reticent data import miniwob CLONE RECORDING` wrote. A row that the file has already is not run again.
+"""
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SEEDS = (0, 1, 2)
+SECURE = (
+    ("secure", 1000, 4.0),
+    ("secure", 500, 8.0),
+    ("secure", 200, 4.0),
+    ("secure", 1000, 8.0),
+    ("secure", 1000, 2.0),
+    ("secure", 500, 4.0),
+    ("secure", 200, 8.0),
+)
+LOCAL = (
+    ("local", 1000, 8.0),
+    ("local", 1000, 32.0),
+    ("local", 1000, 128.0),
+)
+METRICS = ("top1", "top3", "perplexity", "cell_top1", "cell_top3")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("recording", type=Path)
+    parser.add_argument("--out", type=Path, default=HERE / "accuracy.csv")
+    parser.add_argument("--only", help="one cell, as mode,people,epsilon")
+    arguments = parser.parse_args()
+    done = {key(row) for row in rows(arguments.out)}
+    for cells in (SECURE, LOCAL):
+        for seed, (mode, people, epsilon) in product(SEEDS, cells):
+            one = {"mode": mode, "people": people, "epsilon": epsilon, "seed": seed}
+            wanted = arguments.only in (None, f"{mode},{people},{epsilon:g}")
+            if wanted and key(one) not in done:
+                append(arguments.out, one | run(arguments.recording.resolve(), **one))
+
+
+def clip_norm(mode: str, people: int, epsilon: float) -> float:
+    """Chosen on validation people: the less noise, the longer a step may be."""
+    return 1.5 * people / 1000 * {2.0: 0.7, 4.0: 1.0, 8.0: 1.4}.get(epsilon, 1.0) * (0.1 if mode == "local" else 1.0)
+
+
+def run(recording: Path, *, mode: str, people: int, epsilon: float, seed: int) -> dict[str, float]:
+    """What one run leaves in results.json, and the private counts beside it."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = [
+            "+experiment=miniwob_secure_eps4",
+            f"data.path={recording}",
+            f"data.people={people}",
+            f"privacy.mode={mode}",
+            f"privacy.epsilon={epsilon}",
+            f"privacy.clip_norm={clip_norm(mode, people, epsilon):.4g}",
+            f"seed={seed}",
+            f"hydra.run.dir={folder}",
+        ]
+        subprocess.run([sys.executable, "-m", "reticent.cli", "train", *words], check=True, stdout=subprocess.DEVNULL)
+        results = json.loads((Path(folder) / "results.json").read_text())
+        first = json.loads((Path(folder) / "rounds.jsonl").read_text().splitlines()[0])["metrics"]
+    counts, markov = results["baselines"]["private_ngram"], results["baselines"]["markov3"]
+    return (
+        {"clip_norm": clip_norm(mode, people, epsilon)}
+        | {name: round(results[name], 4) for name in METRICS}
+        | {f"start_{name}": round(first[name], 4) for name in METRICS}
+        | {f"private_ngram_{name}": round(counts[name], 4) for name in ("top1", "perplexity", "cell_top1")}
+        | {f"markov3_{name}": round(markov[name], 4) for name in ("top1", "perplexity", "cell_top1")}
+    )
+
+
+def key(row: dict[str, object]) -> tuple[str, int, float, int]:
+    return str(row["mode"]), int(str(row["people"])), float(str(row["epsilon"])), int(str(row["seed"]))
+
+
+def rows(path: Path) -> Iterator[dict[str, object]]:
+    if path.exists():
+        with path.open(newline="") as file:
+            yield from csv.DictReader(file)
+
+
+def append(path: Path, row: dict[str, object]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, list(row), lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+    print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
