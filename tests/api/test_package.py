@@ -80,7 +80,7 @@ def test_a_package_brings_a_model_that_the_command_trains(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("acme (heads), 2 rounds, 4 of 4 simulated people a round; scored on ")
+    assert done.stdout.startswith("acme (heads), 2 rounds, 3 of 3 simulated people a round; scored on ")
     results = json.loads((folder / "results.json").read_bytes())
     assert (results["model"], results["data"], results["people"], results["scored"]["people"]) == (
         "acme",

@@ -12,6 +12,7 @@ from reticent.model.checkpoint_file import read_weights
 from reticent.privacy.grid import release_epsilon, release_mu
 from reticent.recordings import source
 from reticent.train.app import conf_folder
+from reticent.train.summary import summary
 from tests.train.samples import WORDS
 
 FILES = {
@@ -33,6 +34,7 @@ FIELDS = {
     "epsilon",
     "seconds_per_round",
     "clients_per_second",
+    "noise_over_path",
     "peak_rss_mb",
     "device",
     "seed",
@@ -84,6 +86,13 @@ def test_the_files_agree_with_each_other(finished):
     assert results["epsilon"]["employee"]["server"]["zero_out"] <= 4.0
     assert "assumed, not run" in privacy["assumptions"][0]
     assert b"simulated" in (finished / "report.html").read_bytes().lower()
+
+
+def test_who_can_only_be_drowned_in_noise_is_told_so(finished):
+    results = json.loads((finished / "results.json").read_text())
+    assert results["noise_over_path"] > 1
+    assert "expect no gain from these people" in summary(results, finished)
+    assert "expect no gain" not in summary(results | {"noise_over_path": 0.99}, finished)
 
 
 def test_the_settings_that_it_kept_are_the_ones_it_ran(finished):

@@ -86,6 +86,13 @@ def test_the_same_settings_give_the_same_plan():
     assert plan_of().plan.to_bytes() == plan_of().plan.to_bytes()
 
 
+def test_noise_is_measured_in_the_way_that_updates_could_go_and_people_make_it_shorter():
+    few, many = (plan_of(people=n, data__people=n, server__cohort=None, privacy__mode="local") for n in (100, 400))
+    assert few.noise_over_path == pytest.approx(2 * many.noise_over_path)
+    together = plan_of(people=400, data__people=400, server__cohort=None, privacy__mode="secure")
+    assert many.noise_over_path == pytest.approx(20 * together.noise_over_path, rel=1e-6)
+
+
 @pytest.mark.parametrize("mode", ["local", "secure"])
 def test_one_release_for_all_rounds_costs_a_person_what_the_rounds_did(mode):
     """In mode secure as many shares are honest as of a cohort: half of all people here."""

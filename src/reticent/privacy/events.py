@@ -13,6 +13,7 @@ from reticent.errors import SettingError
 CLIP_NORM_RANGE = (1e-12, 1e12)
 NOISE_MULTIPLIER_RANGE = (1e-6, 1e6)
 SAMPLING_RATE_RANGE = (1e-12, 1.0)
+ROUNDING_SHARE = 0.01  # of clip_norm, at most, that is given up so that rounding can't leave the ball
 MAX_STEPS = 1_000_000_000
 DELTA_FLOOR = 1e-100  # below it even the logarithms of tails stop meaning anything
 

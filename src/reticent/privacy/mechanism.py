@@ -6,7 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from reticent.errors import SettingError
-from reticent.privacy.events import CLIP_NORM_RANGE, NOISE_MULTIPLIER_RANGE, require_count, require_number
+from reticent.privacy.events import (
+    CLIP_NORM_RANGE,
+    NOISE_MULTIPLIER_RANGE,
+    ROUNDING_SHARE,
+    require_count,
+    require_number,
+)
 from reticent.privacy.noise import NoiseSource
 
 FloatVector = npt.NDArray[np.float64]
@@ -14,7 +20,6 @@ IntVector = npt.NDArray[np.int32]
 
 MIN_SIGMA = 1_000.0  # grid units; docs/adr/0002-discrete-gaussian-slack.md rests on it
 MAX_PARAMETERS = 1 << 24
-ROUNDING_SHARE = 0.01  # of clip_norm, at most, that is given up so that rounding can't leave the ball
 TAIL_SIGMAS = 12.0  # a genuine coordinate lies beyond with probability below 4e-32
 LARGEST_VALUE = 2**31 - 1
 

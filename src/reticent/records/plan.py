@@ -4,8 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit
-from reticent.privacy.mechanism import ROUNDING_SHARE
+from reticent.privacy.events import ROUNDING_SHARE, Adjacency, Mode, PrivacyEvent, Unit
 from reticent.records.keys import Domain, PublicKey, SigningKey
 from reticent.records.record import Count, Index, Name, Noise, Positive, Rate, Record, Version2
 from reticent.records.signed import Signed, sign

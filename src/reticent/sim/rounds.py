@@ -9,6 +9,7 @@ from itertools import cycle
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 from flwr.app import ConfigRecord, Message
 
 from reticent.aggregate.attempt import TRAIN_MESSAGE, Tally
@@ -39,9 +40,11 @@ Ask = Callable[[Sequence[tuple[int, list[int]]]], Iterable[PartialSum]]
 
 @dataclass(slots=True, kw_only=True)
 class _Answered:
-    """What the workers gave for one round. centre: of all releases, grid units. peaks_mb: of memory, by process."""
+    """What the workers gave for one round. values: of all releases, grid units, a sum `over` so many or a centre, over 1.
+    peaks_mb: of memory, by process."""
 
-    centre: Doubles
+    values: npt.NDArray[np.int64] | Doubles
+    over: int
     asked: int
     released: int
     peaks_mb: dict[str, float]
@@ -87,7 +90,7 @@ class SimulatedRound:
     def __call__(self, number: int, state: ServerState, weights: bytes, tally: Tally) -> ServerState:
         """Raises: RoundAborted, if a worker died; the state is as before."""
         release = self._release(state)
-        mean = self._mean(number, weights, tally, clip_norm=state.clip_norm) * release.grid
+        mean = self._mean(number, weights, tally, release=release, clip_norm=state.clip_norm)
         after = self.optimiser.step(state, mean[: self.plan.parameters], step=number, steps=self.plan.rounds)
         if self.clip is None or state.clip_norm is None:
             return after
@@ -95,10 +98,9 @@ class SimulatedRound:
 
     def mean(self, number: int, weights: bytes, tally: Tally) -> Doubles:
         """Of the releases of everybody who is asked in that round, in weight space. Raises: as a round."""
-        return self._mean(number, weights, tally, clip_norm=None) * self.plan.release.grid
+        return self._mean(number, weights, tally, release=self.plan.release, clip_norm=None)
 
-    def _mean(self, number: int, weights: bytes, tally: Tally, *, clip_norm: float | None) -> Doubles:
-        """In grid units."""
+    def _mean(self, number: int, weights: bytes, tally: Tally, *, release: Release, clip_norm: float | None) -> Doubles:
         begun, self._begun = self._begun, None
         if begun is not None and begun[0] != (number, weights, clip_norm):
             begun[1].exception()  # a worker answers one question at a time
@@ -109,18 +111,20 @@ class SimulatedRound:
             raise RoundAborted("a worker of the simulation died (was memory short?); nothing was applied") from None
         tally.asked = tally.joined = answered.asked
         tally.released = answered.released
-        tally.bytes_received = VALUE_BYTES * len(answered.centre) * tally.released
+        tally.bytes_received = VALUE_BYTES * len(answered.values) * tally.released
         tally.seconds_train = answered.seconds
         self.peak_rss_mb = max(self.peak_rss_mb, sum(answered.peaks_mb.values()))
-        return answered.centre
+        mean: Doubles = answered.values * release.grid / answered.over  # as devices' server computes it, to the bit
+        return mean
 
     def _answered(self, number: int, weights: bytes, clip_norm: float | None) -> _Answered:
         began, heard = time.monotonic(), _Heard()
         asked = cohort(number, people=self.people, size=self.size, seed=self.seed)
         ask = partial(self._ask, number, ConfigRecord({"weights": weights}), clip_norm, heard)
-        centre = self._centre(asked, ask, parameters=self.plan.parameters + (clip_norm is not None))
+        values, over = self._centre(asked, ask, parameters=self.plan.parameters + (clip_norm is not None))
         return _Answered(
-            centre=centre,
+            values=values,
+            over=over,
             asked=len(asked),
             released=heard.released,
             peaks_mb=heard.peaks_mb,
@@ -135,21 +139,21 @@ class SimulatedRound:
             return self.plan.release
         return self.clip.release(self.plan.release, clip_norm=state.clip_norm, parameters=self.plan.parameters)
 
-    def _centre(self, asked: Indices, ask: Ask, *, parameters: int) -> Doubles:
-        """Of all releases, shape (parameters,), grid units."""
+    def _centre(self, asked: Indices, ask: Ask, *, parameters: int) -> tuple[npt.NDArray[np.int64] | Doubles, int]:
+        """Of all releases, shape (parameters,), grid units: their sum and their number, or a robust centre and 1."""
         nodes = list(self.grid.get_node_ids())
         if isinstance(self.aggregation, Mean):
             total = np.zeros(parameters, dtype=np.int64)
             slices = ((node, asked[asked % len(nodes) == place].tolist()) for place, node in enumerate(nodes))
             for share in ask([one for one in slices if one[1]]):
                 total += share.values
-            return total / len(asked)
+            return total, len(asked)
         releases = np.empty((len(asked), parameters), dtype=np.int32)
         alone = [(node, [person]) for node, person in zip(cycle(nodes), asked.tolist(), strict=False)]
         for start in range(0, len(alone), _AT_ONCE):
             for place, share in enumerate(ask(alone[start : start + _AT_ONCE]), start=start):
                 releases[place] = share.values
-        return self.aggregation.of(releases)
+        return self.aggregation.of(releases), 1
 
     def _ask(
         self,

@@ -43,6 +43,12 @@ class Planned:
         """Whether there is no example level: a window has what the employee level implies."""
         return isinstance(self.plan, PlainPlan)
 
+    @property
+    def noise_over_path(self) -> float:
+        """How long the noise of all rounds is, measured in the longest way that the updates of so many rounds could go."""
+        plan = self.plan
+        return plan.release.noise_multiplier * math.sqrt(plan.parameters / (self.cohort * plan.rounds))
+
     def events(self, rounds: int) -> tuple[PrivacyEvent, ...]:
         """What `rounds` rounds do to one person, as a device records it."""
         return self.plan.events() * rounds

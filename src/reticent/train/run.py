@@ -151,6 +151,7 @@ def finish(
         "within_person": within,
         "measured": None if measured is None else read_measured(folder, settings),
         "epsilon": epsilon,
+        "noise_over_path": made.noise_over_path,
         "seconds_per_round": seconds,
         "clients_per_second": statistics.median(line["released"] for line in applied) / max(seconds, 1e-9),
         "bytes_per_round": statistics.median(line["bytes_received"] for line in applied),

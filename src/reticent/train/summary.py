@@ -11,6 +11,8 @@ _COLUMNS = {
     "cell_top1": "cell top-1",
     "cell_top3": "cell top-3",
 }
+DROWNED = 1.0
+"""From here on noise moves a model more than people do: experiments/003-human-accuracy."""
 
 
 def describe(line: Mapping[str, Any]) -> str:
@@ -57,6 +59,12 @@ def summary(results: Mapping[str, Any], root: Path) -> str:
             name = f"{unit}, {adversary}"
             other = figures.get("replace_one")
             lines.append(f"{name:24}{figures['zero_out']:>12.2f}{'-' if other is None else f'{other:.2f}':>13}")
+    if results["noise_over_path"] >= DROWNED:
+        lines += [
+            "",
+            f"The noise of all rounds is {results['noise_over_path']:,.1f} times as long as the longest way that the updates could go: "
+            "expect no gain from these people at this epsilon.",
+        ]
     lines += [
         "",
         f"{results['seconds_per_round']:.2f} s a round, {results['clients_per_second']:,.0f} people/s, "
