@@ -18,10 +18,12 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SEEDS = (0, 1, 2)
-SECURE = (
+BARS = (
     ("secure", 1000, 4.0),
     ("secure", 500, 8.0),
     ("secure", 200, 4.0),
+)
+MORE = (
     ("secure", 1000, 8.0),
     ("secure", 1000, 2.0),
     ("secure", 500, 4.0),
@@ -42,7 +44,7 @@ def main() -> None:
     parser.add_argument("--only", help="one cell, as mode,people,epsilon")
     arguments = parser.parse_args()
     done = {key(row) for row in rows(arguments.out)}
-    for cells in (SECURE, LOCAL):
+    for cells in (BARS, MORE, LOCAL):
         for seed, (mode, people, epsilon) in product(SEEDS, cells):
             one = {"mode": mode, "people": people, "epsilon": epsilon, "seed": seed}
             wanted = arguments.only in (None, f"{mode},{people},{epsilon:g}")

@@ -47,7 +47,9 @@ class CnnWorker:
     def __init__(self) -> None:
         self._kernel = Kernel()
 
-    def answer(self, number: int, people: Sequence[int], weights: np.ndarray) -> PartialSum:
+    def answer(
+        self, number: int, people: Sequence[int], weights: np.ndarray, clip_norm: float | None = None
+    ) -> PartialSum:
         total = torch.zeros(workload.PARAMETERS)
         for person in people:
             moved, factor = self._kernel.update(weights, person)
