@@ -93,6 +93,17 @@ def test_noise_is_measured_in_the_way_that_updates_could_go_and_people_make_it_s
     assert many.noise_over_path == pytest.approx(20 * together.noise_over_path, rel=1e-6)
 
 
+@pytest.mark.parametrize(("mode", "noise", "least"), [("local", 1e-4, 2e-4), ("secure", 1e-3, 2e-3)])
+def test_an_epsilon_that_no_report_can_state_is_refused_before_any_work(mode, noise, least):
+    told = {"privacy__mode": mode, "privacy__epsilon": None, "privacy__epsilon_example": None}
+    people = {"people": 100, "data__people": 100, "server__cohort": None}
+    assert plan_of(privacy__noise_multiplier=least, **people, **told)
+    with pytest.raises(
+        SettingError, match=r"privacy\.noise_multiplier=.* 0\.01 is as good as none; nothing was trained"
+    ):
+        plan_of(privacy__noise_multiplier=noise / 10, **people, **told)
+
+
 @pytest.mark.parametrize("mode", ["local", "secure"])
 def test_one_release_for_all_rounds_costs_a_person_what_the_rounds_did(mode):
     """In mode secure as many shares are honest as of a cohort: half of all people here."""

@@ -1,6 +1,7 @@
 """The server's optimisers: how the mean update of a round moves the weights."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -43,7 +44,7 @@ class ServerState:
         return self.weights if average is None else average.astype(np.float32)
 
 
-class _Optimiser(Record):
+class _Optimiser(Record, ABC):
     """learning_rate: of the first round. schedule: linear falls to learning_rate / T in the last of T rounds.
 
     average_from: the model is the mean of the weights after each of the rounds from this share of T on, which is
@@ -84,12 +85,13 @@ class _Optimiser(Record):
             raise RoundAborted("the sum of the updates would make a weight infinite; nothing was applied")
         return ServerState(weights, moments, state.clip_norm)
 
+    @abstractmethod
     def _at_rest(self, parameters: int) -> dict[str, Doubles]:
-        raise NotImplementedError
+        """The moments before the first round, each float64 (P,)."""
 
+    @abstractmethod
     def _direction(self, moments: Mapping[str, Doubles], mean: Doubles) -> tuple[Doubles, dict[str, Doubles]]:
         """Where to go, float64 (P,), and the new moments."""
-        raise NotImplementedError
 
 
 class Momentum(_Optimiser):

@@ -6,6 +6,7 @@ is drawn, so updates equal those to 1e-5 and not to the bit.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from reticent.records.plan import LocalTraining
 _ROWS_AT_ONCE = 4_096  # of all people of a stack, at the plan's expected batch: in float64 some 400 MB
 
 
+@torch.no_grad()
 def stacked_updates(
     people: Sequence[Frozen],
     weights: Floats,
@@ -40,24 +42,13 @@ def stacked_updates(
 
     people: features of one model's network. weights: float32 (P,). noise: one source a person. device: torch's name of it.
     """
+    if not people:
+        return []
     together = max(1, _ROWS_AT_ONCE // max(1, training.expected_batch))
-    updates: list[Floats] = []
-    for start in range(0, len(people), together):
-        some = slice(start, start + together)
-        updates += _stack(people[some], weights, model=model, training=training, noise=noise[some], device=device)
-    return updates
-
-
-@torch.no_grad()
-def _stack(
-    people: Sequence[Frozen],
-    weights: Floats,
-    *,
-    model: str,
-    training: LocalTraining,
-    noise: Sequence[NoiseSource],
-    device: str,
-) -> list[Floats]:
+    if len(people) > together:
+        parts = [slice(start, start + together) for start in range(0, len(people), together)]
+        same: dict[str, Any] = {"model": model, "training": training, "device": device}
+        return [one for part in parts for one in stacked_updates(people[part], weights, noise=noise[part], **same)]
     shapes = catalogue.shapes(model, "heads")
     tamed = torch.from_numpy(weights.astype(np.float64)).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
     start = tamed.clamp_(-WEIGHT_LIMIT, WEIGHT_LIMIT).to(device)

@@ -90,16 +90,13 @@ def submit(
     paths, _ = open_folder(root)
     _, policy = policies.current(paths)
     if (weights is not None) != plan.measures:
-        raise SettingError(
-            "a plan that measures is submitted with the weights that it measures, and no other; nothing was asked"
-        )
+        raise SettingError("a plan that measures, and no other, is submitted with weights; nothing was asked")
     if not plan.measures:
         catalogue.check(plan.model, plan.trainable, plan.parameters)
     check_plan(plan, policy, round=plan.rounds - 1, now=int(now()))
     check_budget((), plan.events() * plan.rounds, policy)
     _check_served(paths)
-    drowned = plans.outlook(plan, enrolled=len(read_directory(paths.devices)))
-    if drowned is not None:
+    if drowned := plans.outlook(plan, enrolled=len(read_directory(paths.devices))):
         say(drowned)
     signed = sign_plan(plan, SigningKey.load(paths.operator_key))
     return _hand_over(paths, signed, optimiser or Momentum(), weights=weights)

@@ -16,6 +16,7 @@ from reticent.privacy.calibration import noise_multiplier
 from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit
 from reticent.privacy.filters import admits
 from reticent.privacy.gaussian import composed_mu
+from reticent.privacy.grid import release_epsilon
 from reticent.privacy.mechanism import grid_for
 from reticent.records.plain import PlainPlan
 from reticent.records.plan import Plan, Release
@@ -24,6 +25,7 @@ from reticent.sim.cohorts import most_rounds
 from reticent.train.settings import NOTHING, Plain, Server, Settings
 
 PURPOSE = "next-action"
+LARGEST_EPSILON = 1e9  # that a report takes for one
 FOREVER = 253_402_300_799  # the last second of the year 9999: a simulation's plan is the same whenever it is made
 _UPWARD = 1 + 1e-12  # shares of noise that float arithmetic rounds never add up to less than was asked for
 
@@ -154,6 +156,12 @@ def _check_robust(server: Server, *, noise_multiplier: float, cohort: int, param
 
 def _check_limits(made: Planned) -> None:
     privacy, rounds = made.settings.privacy, made.rounds_of_one
+    alone = release_epsilon(2 * math.sqrt(rounds) / made.plan.release.noise_multiplier, delta=privacy.delta)
+    if alone > LARGEST_EPSILON:  # one device's own noise, replace-one: the largest figure of any
+        raise SettingError(
+            f"privacy.noise_multiplier={privacy.noise_multiplier:g} would cost an epsilon of {alone:.2g}, and no report can say more than "
+            f"{LARGEST_EPSILON:g}; where no privacy is wanted 0.01 is as good as none; {NOTHING}"
+        )
     met = against_server(made.events(rounds), honest=made.plan.min_cohort)
     limits = (
         (Unit.EXAMPLE, privacy.epsilon_example, "privacy.epsilon_example"),

@@ -12,7 +12,7 @@ _COLUMNS = {
     "cell_top3": "cell top-3",
 }
 DROWNED = 1.0
-"""From here on noise moves a model more than people do: experiments/003-human-accuracy."""
+"""From here on the noise is longer than the way that people could move the model if all pulled alike, which they never do."""
 
 
 def describe(line: Mapping[str, Any]) -> str:
