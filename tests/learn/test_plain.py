@@ -31,7 +31,8 @@ def by_torch(pool: Pool, weights: np.ndarray, trainable: str, training: PlainTra
     set_vector(network, trainable, weights)
     parameters = [parameter.requires_grad_() for _, parameter in trained(network, trainable)]
     optimiser = torch.optim.SGD(parameters, lr=training.learning_rate)
-    for rows in batches(len(pool), training, SeededNoise(seed)):
+    for drawn in batches(len(pool), training, SeededNoise(seed)):
+        rows = np.arange(len(pool))[drawn]
         some = take(pool, rows, size=len(rows))
         kind, cell = network(inputs(some))
         labels = {name: torch.from_numpy(getattr(some, name)) for name in ("next_kind", "next_cell")}
@@ -65,7 +66,7 @@ def test_an_update_is_that_of_torch_s_own_sgd(trainable: str, name: str) -> None
 
 
 def test_every_epoch_takes_every_window_once_and_an_empty_pool_moves_nothing() -> None:
-    rows = [part.tolist() for part in batches(12, TRAININGS["batches"], SeededNoise(0))]
+    rows = [np.arange(12)[part].tolist() for part in batches(12, TRAININGS["batches"], SeededNoise(0))]
     assert [len(part) for part in rows] == [5, 5, 2] * 2
     assert sorted(chain(*rows[:3])) == sorted(chain(*rows[3:])) == list(range(12))
     assert rows[:3] != rows[3:]

@@ -1,6 +1,7 @@
 """A plan costs what was asked for, and no plan passes here that a device's filters would stop."""
 
 import math
+import re
 
 import pytest
 
@@ -91,6 +92,17 @@ def test_noise_is_measured_in_the_way_that_updates_could_go_and_people_make_it_s
     assert few.noise_over_path == pytest.approx(2 * many.noise_over_path)
     together = plan_of(people=400, data__people=400, server__cohort=None, privacy__mode="secure")
     assert many.noise_over_path == pytest.approx(20 * together.noise_over_path, rel=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["local", "secure"])
+def test_who_can_only_be_drowned_in_noise_is_told_so_before_any_work_and_how_many_people_it_takes(mode):
+    def asked(people):
+        told = {"server__cohort": None, "privacy__mode": mode, "privacy__delta": 1e-9}
+        return plan_of(people=people, data__people=people, **told)
+
+    needed = int(re.search(r"takes ([\d,]+) people", asked(20).outlook).group(1).replace(",", ""))
+    assert asked(needed - 1).outlook is not None
+    assert asked(needed + 1).outlook is None
 
 
 @pytest.mark.parametrize(("mode", "noise", "least"), [("local", 1e-4, 2e-4), ("secure", 1e-3, 2e-3)])

@@ -50,13 +50,13 @@ class InPlace:
         return moved
 
 
-def batches(examples: int, training: PlainTraining, noise: NoiseSource) -> Iterator[Ints]:
-    """The rows of each step: every epoch all of them once, in an order of its own."""
+def batches(examples: int, training: PlainTraining, noise: NoiseSource) -> Iterator[Ints | slice]:
+    """The rows of each step: every epoch all of them once, in an order of its own; all at once as a slice, which copies nothing."""
     if examples == 0:
         return
     for _ in range(training.epochs):
         if training.batch is None:
-            yield np.arange(examples)
+            yield slice(examples)
             continue
         order = np.argsort(noise.uniform(examples), kind="stable")
         for start in range(0, examples, training.batch):
@@ -98,19 +98,20 @@ class PlainLearner:
                 learning_rate=training.learning_rate,
             )
 
-    def _loss(self, examples: Frozen | Pool, rows: Ints) -> Tensor:
+    def _loss(self, examples: Frozen | Pool, rows: Ints | slice) -> Tensor:
         """Mean over the batch. Labels outside the vocabulary count as the nearest inside."""
         if isinstance(examples, Frozen):
-            places = torch.from_numpy(rows)
+            places = rows if isinstance(rows, slice) else torch.from_numpy(rows)
             seen = examples.seen
             kind, cell = self._network.heads(
                 Features(kind=seen.kind[places], grid=seen.grid[places], place=seen.place[places])
             )
         else:
-            kind, cell = self._network(inputs(take(examples, rows, size=len(rows))))
+            some = examples if isinstance(rows, slice) else take(examples, rows, size=len(rows))
+            kind, cell = self._network(inputs(some))
         next_kind = torch.from_numpy(examples.next_kind[rows].clip(0, KINDS - 1))
         next_cell = torch.from_numpy(examples.next_cell[rows].clip(0, CELLS - 1))
-        return summed_loss(kind, cell, next_kind=next_kind, next_cell=next_cell) / len(rows)
+        return summed_loss(kind, cell, next_kind=next_kind, next_cell=next_cell) / len(kind)
 
 
 @contextmanager

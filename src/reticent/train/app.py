@@ -5,7 +5,8 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,8 @@ def _experiment(config: DictConfig) -> float:
     alone = str(HydraConfig.get().launcher["_target_"]).endswith("BasicLauncher")
     try:
         sweep = HydraConfig.get().mode is RunMode.MULTIRUN
-        return float(_run(settings_of(config, sweep=sweep), root, alone=alone)["perplexity"])
+        noted = _note_once if sweep else _note
+        return float(_run(settings_of(config, sweep=sweep), root, alone=alone, noted=noted)["perplexity"])
     except ReticentError:
         with contextlib.suppress(OSError):  # with anything in it, it stays
             root.rmdir()  # Hydra makes it before anything is checked
@@ -159,7 +161,9 @@ def _resume(arguments: Sequence[str]) -> None:
     _run(RunFolder(root).settings(), root)
 
 
-def _run(settings: Settings, root: Path, *, alone: bool = True) -> dict[str, Any]:
+def _run(
+    settings: Settings, root: Path, *, alone: bool = True, noted: Callable[[str], None] | None = None
+) -> dict[str, Any]:
     """alone: whether no other run writes to the same terminal at the same time."""
     begin_early(settings)
     from rich.console import Console
@@ -170,7 +174,7 @@ def _run(settings: Settings, root: Path, *, alone: bool = True) -> dict[str, Any
     console = Console(stderr=True)
     live = alone and console.is_terminal and not console.is_dumb_terminal
     told = _show if console.is_terminal and not live else _nothing
-    results = run(settings, root, told=told, noted=_note, watches=[LiveLine(console)] if live else [])
+    results = run(settings, root, told=told, noted=noted or _note, watches=[LiveLine(console)] if live else [])
     print(summary(results, root), flush=True)
     return results
 
@@ -181,6 +185,9 @@ def _show(line: Mapping[str, Any]) -> None:
 
 def _note(sentence: str) -> None:
     print(f"note        {sentence}", file=sys.stderr, flush=True)
+
+
+_note_once = cache(_note)  # jobs of a sweep that differ in their seed alone say the same
 
 
 def _nothing(line: Mapping[str, Any]) -> None:

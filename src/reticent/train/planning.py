@@ -23,6 +23,7 @@ from reticent.records.plan import Plan, Release
 from reticent.sim.clipping import AdaptiveClip
 from reticent.sim.cohorts import most_rounds
 from reticent.train.settings import NOTHING, Plain, Server, Settings
+from reticent.train.summary import DROWNED
 
 PURPOSE = "next-action"
 LARGEST_EPSILON = 1e9  # that a report takes for one
@@ -50,6 +51,19 @@ class Planned:
         """How long the noise of all rounds is, measured in the longest way that the updates of so many rounds could go."""
         plan = self.plan
         return plan.release.noise_multiplier * math.sqrt(plan.parameters / (self.cohort * plan.rounds))
+
+    @property
+    def outlook(self) -> str | None:
+        """Before any work: one sentence where noise will drown what these people could teach; None where it needn't."""
+        ratio = self.noise_over_path
+        if ratio < DROWNED:
+            return None
+        secure = self.plan.release.mode is Mode.SECURE  # shares of one noise; elsewhere everybody adds the whole
+        needed = math.ceil(self.cohort * (ratio if secure else ratio**2))
+        return (
+            f"the noise of all rounds will be {ratio:,.1f} times as long as the longest way that {self.cohort:,} people's updates "
+            f"could go: expect no gain; at this epsilon, noise as long as that way takes {needed:,} people a round (docs/what-to-expect.md)"
+        )
 
     def events(self, rounds: int) -> tuple[PrivacyEvent, ...]:
         """What `rounds` rounds do to one person, as a device records it."""

@@ -42,7 +42,7 @@ def run(
 ) -> dict[str, Any]:
     """Run an experiment, or go on with the one that lies in `root`; returns what results.json then holds.
 
-    told: gets each line of rounds.jsonl as it is written. noted: gets sentences for the operator of devices.
+    told: gets each line of rounds.jsonl as it is written. noted: gets sentences for whoever started it, such as that noise will drown what so few people teach.
     watches: follow the run too, beside the tracker that the settings name.
     Raises: InputError before anything is trained, also where a recording was replaced since the run began; RoundAborted.
     """
@@ -84,6 +84,8 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
             raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
         made = planned(settings, people=len(people))
         measured = measuring(made)
+        if made.outlook is not None:
+            noted(made.outlook)
         with host_of(engine, made) as host:
             device = host.device
             folder.begin(settings)
