@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parent))  # workers import the trunk's module from here, too
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
+sys.path.insert(0, str(Path(__file__).parents[1] / "012-starts"))  # workers import the trunk's module from there, too
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (sys.path[0], os.environ.get("PYTHONPATH"))))
 
-import drawn_trunk
+import starts
 
 import reticent
 
@@ -28,12 +28,12 @@ CLIP_NORM = {
     24: 0.2,
     49: 0.5,
 }  # by people: the fewer, the longer the noise in their mean, the shorter the steps
-EMPLOYEE_ONLY = ("learn=employee_only", "privacy.epsilon_example=null", "server.rounds=40")
+EMPLOYEE_ONLY = ("learn=plain", "privacy.epsilon_example=null", "server.rounds=40")
 BOTH = ("learn=heads", "privacy.epsilon_example=8", "server.rounds=10")
 CELLS = (  # start, levels that add noise, people, epsilon
     *(("drawn-60k", EMPLOYEE_ONLY, people, epsilon) for people in CLIP_NORM for epsilon in (2, 8, NOISELESS)),
     *(("drawn-60k", BOTH, 49, epsilon) for epsilon in (8, NOISELESS)),
-    *(("office-60k", EMPLOYEE_ONLY, 73, epsilon) for epsilon in (2, 8, NOISELESS)),
+    *(("office-60k", EMPLOYEE_ONLY, 49, epsilon) for epsilon in (2, 8, NOISELESS)),
 )
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     rows = csv.DictWriter(sys.stdout, ["start", "levels", "people", "epsilon", "seeds", *_columns()])
     rows.writeheader()
     with tempfile.TemporaryDirectory() as folder:
-        reticent.register("drawn-60k", drawn_trunk.make(Path(folder) / "drawn.safetensors"))
+        reticent.register("drawn-60k", starts.of_drawn(Path(folder) / "drawn.safetensors", Path()))
         for row in cells(Path(folder)):
             rows.writerow(row)
             sys.stdout.flush()

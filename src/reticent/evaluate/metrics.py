@@ -122,12 +122,16 @@ def _frozen(network: Network, pool: Pool) -> Iterator[Frozen]:
 
 
 def _hits(network: Network, parts: Iterable[Frozen]) -> Hits:
-    found = [Hits.none()]
+    found, quick = [Hits.none()], deepcopy(network.heads).float()  # twice as fast, and differs in the seventh digit
     for part in parts:
-        seen = Features(kind=part.seen.kind.double(), grid=part.seen.grid.double(), place=part.seen.place.double())
         with torch.no_grad():
-            kind, cell = network.heads(seen)
-        found.append(hits(torch.log_softmax(kind, dim=1).numpy(), cell.numpy(), part))
+            kind, cell = quick(part.seen)
+            if not (kind.isfinite().all() and cell.isfinite().all()):  # of weights that are too large for it
+                seen = part.seen
+                kind, cell = network.heads(
+                    Features(kind=seen.kind.double(), grid=seen.grid.double(), place=seen.place.double())
+                )
+        found.append(hits(torch.log_softmax(kind.double(), dim=1).numpy(), cell.double().numpy(), part))
     return Hits(**{name: np.concatenate([getattr(one, name) for one in found]) for name in Hits.__slots__})
 
 

@@ -1,0 +1,86 @@
+"""What does the start bring? Human web tasks under privacy, from starts that know nothing, drawn people, web pages, or pilots.
+
+    python experiments/012-starts/accuracy.py RECORDING [--only NAME]
+
+RECORDING: what `reticent data import miniwob CLONE RECORDING` wrote. A row that accuracy.csv has already is not run again.
+"""
+
+import argparse
+import csv
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parent))  # workers import the trunk's module from here, too
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (sys.path[0], os.environ.get("PYTHONPATH"))))
+
+import starts
+
+import reticent
+from reticent.model import catalogue
+
+HERE = Path(__file__).parent
+SEEDS = (0, 1, 2)
+METRICS = ("top1", "perplexity", "cell_top1")
+SETTING = ("+experiment=miniwob_secure_eps4", "evaluate.part=test")
+CELLS = {  # by name: start, words
+    "unfitted, heads": ("unfitted-60k", ()),
+    "unfitted, all": ("unfitted-60k", ("learn.trainable=all",)),
+    "drawn, heads": ("drawn-60k", ()),
+    "shipped, heads": ("office-60k", ()),
+    "shipped, all": ("office-60k", ("learn.trainable=all",)),
+    "pilots, heads": ("pilots-60k", ()),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("recording", type=Path)
+    parser.add_argument("--out", type=Path, default=HERE / "accuracy.csv")
+    parser.add_argument("--only", choices=CELLS)
+    parser.add_argument("words", nargs="*", help="more words for each run")
+    arguments = parser.parse_args()
+    done = {(row["start"], row["seed"]) for row in rows(arguments.out)}
+    with tempfile.TemporaryDirectory() as folder:
+        for seed, (name, (start, words)) in product(SEEDS, CELLS.items()):
+            if arguments.only not in (None, name) or (name, str(seed)) in done:
+                continue
+            if start not in catalogue.names():
+                made = starts.STARTS[start](Path(folder) / f"{start}.safetensors", arguments.recording)
+                reticent.register(start, made)
+            results = reticent.run(
+                *SETTING,
+                f"data.path={arguments.recording.resolve()}",
+                f"model.name={start}",
+                *words,
+                *arguments.words,
+                f"seed={seed}",
+                folder=Path(folder) / f"{name}-{seed}".replace(", ", "-"),
+            ).results
+            row = {"start": name, "seed": str(seed)}
+            row |= {f"start_{one}": f"{results['start'][one]:.4f}" for one in METRICS}
+            append(arguments.out, row | {one: f"{results[one]:.4f}" for one in METRICS})
+
+
+def rows(path: Path) -> Iterator[dict[str, str]]:
+    if path.exists():
+        with path.open(newline="") as file:
+            yield from csv.DictReader(file)
+
+
+def append(path: Path, row: dict[str, str]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, list(row), lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+    print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
