@@ -8,7 +8,9 @@ import torch
 
 from reticent.actions.pool import Pool
 from reticent.errors import FormatError
+from reticent.learn import plain
 from reticent.learn.plain import PlainLearner, batches
+from reticent.model.frozen import Frozen
 from reticent.model.heads import summed_loss
 from reticent.model.inputs import inputs
 from reticent.model.network import initial, load, set_vector, trained, vector
@@ -63,6 +65,30 @@ def test_an_update_is_that_of_torch_s_own_sgd(trainable: str, name: str) -> None
     finally:
         torch.set_num_threads(with_two)
     np.testing.assert_array_equal(ours, again)
+
+
+@pytest.mark.parametrize("trainable", ["heads", "all"])
+@pytest.mark.parametrize("name", TRAININGS)
+def test_a_batch_that_is_too_large_for_memory_is_gone_through_in_parts(
+    trainable: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, weights, training = random_pool(17), initial(MODEL, trainable), TRAININGS[name]
+    whole = PlainLearner(MODEL, trainable)
+    at_once = whole.update(whole.prepare(pool), weights, training=training, noise=SeededNoise(1))
+    most = 0
+
+    def noting(self: PlainLearner, examples: Frozen | Pool, rows: np.ndarray | slice, *, batch: int) -> torch.Tensor:
+        nonlocal most
+        most = max(most, len(np.arange(17)[rows]))
+        return loss(self, examples, rows, batch=batch)
+
+    loss = PlainLearner._loss
+    monkeypatch.setattr(plain, "_AT_ONCE", 4)
+    monkeypatch.setattr(PlainLearner, "_loss", noting)
+    in_parts = PlainLearner(MODEL, trainable)
+    parts = in_parts.update(in_parts.prepare(pool), weights, training=training, noise=SeededNoise(1))
+    assert most == 4
+    assert np.linalg.norm(parts - at_once) < 1e-5 * np.linalg.norm(at_once)
 
 
 def test_every_epoch_takes_every_window_once_and_an_empty_pool_moves_nothing() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from reticent.actions.pool import Ints, Pool
 from reticent.actions.vocabulary import CELLS, KINDS
-from reticent.learn.train import KEPT_EXAMPLES, Prepared
+from reticent.learn.train import Prepared
 from reticent.model.frozen import Frozen, freeze
 from reticent.model.heads import summed_loss
 from reticent.model.inputs import inputs
@@ -22,6 +22,9 @@ from reticent.model.tensors import Floats
 from reticent.model.trunk import Features
 from reticent.privacy.noise import NoiseSource
 from reticent.records.plain import PlainTraining
+
+KEPT_EXAMPLES = 16_384  # features of so many of one person's are computed once: about 700 MB
+_AT_ONCE = 2_048  # examples whose gradient is computed together
 
 
 class InPlace:
@@ -94,12 +97,22 @@ class PlainLearner:
         with one_thread():
             return self._in_place.update(
                 weights,
-                (lambda rows=rows: self._loss(prepared.examples, rows) for rows in drawn),  # type: ignore[misc]  # mypy knows no default of a lambda
+                (lambda rows=rows: self._last_loss(prepared.examples, rows) for rows in drawn),  # type: ignore[misc]  # mypy knows no default of a lambda
                 learning_rate=training.learning_rate,
             )
 
-    def _loss(self, examples: Frozen | Pool, rows: Ints | slice) -> Tensor:
-        """Mean over the batch. Labels outside the vocabulary count as the nearest inside."""
+    def _last_loss(self, examples: Frozen | Pool, rows: Ints | slice) -> Tensor:
+        """Of a batch; of one with too many examples for memory the last part's, after the gradients of all others were added."""
+        size = len(examples) if isinstance(rows, slice) else len(rows)
+        if size <= _AT_ONCE:
+            return self._loss(examples, rows, batch=size)
+        *parts, last = np.split(np.arange(len(examples))[rows], range(_AT_ONCE, size, _AT_ONCE))
+        for part in parts:
+            torch.autograd.backward(self._loss(examples, part, batch=size))
+        return self._loss(examples, last, batch=size)
+
+    def _loss(self, examples: Frozen | Pool, rows: Ints | slice, *, batch: int) -> Tensor:
+        """Summed over `rows`, and divided by the size of their batch. Labels outside the vocabulary count as the nearest inside."""
         if isinstance(examples, Frozen):
             places = rows if isinstance(rows, slice) else torch.from_numpy(rows)
             seen = examples.seen
@@ -111,7 +124,7 @@ class PlainLearner:
             kind, cell = self._network(inputs(some))
         next_kind = torch.from_numpy(examples.next_kind[rows].clip(0, KINDS - 1))
         next_cell = torch.from_numpy(examples.next_cell[rows].clip(0, CELLS - 1))
-        return summed_loss(kind, cell, next_kind=next_kind, next_cell=next_cell) / len(kind)
+        return summed_loss(kind, cell, next_kind=next_kind, next_cell=next_cell) / batch
 
 
 @contextmanager
