@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""accuracy.csv as a picture: python experiments/003-human-accuracy/plot.py"""
+"""accuracy.csv as a picture, accuracy.svg, and as the rows of the README's table: python experiments/003-human-accuracy/figures.py"""
 
 import csv
+import json
 import statistics
 from pathlib import Path
 
@@ -30,6 +31,35 @@ def main() -> None:
     ]
     picture = measured("accuracy", lines, levels, xlabel="ε (log scale)", ylabel="next action right", keyed=True)
     (HERE / "accuracy.svg").write_text(alone(picture, style()))
+    print("\n".join(table(rows)))
+
+
+def table(rows: list[dict[str, str]]) -> list[str]:
+    """A line for each mode, number of people and epsilon: mean over seeds, and its share of the way from Markov-3 to central training."""
+    central = [json.loads(line) for line in (HERE / "ceiling.jsonl").read_text().splitlines()]
+    top = {
+        name: statistics.fmean(one[name] for one in central if one["trainable"] == "all")
+        for name in ("top1", "perplexity")
+    }
+    cells = sorted({(row["mode"] != "secure", -int(row["people"]), float(row["epsilon"])) for row in rows})
+    lines = []
+    for local, people, epsilon in cells:
+        mode = "local" if local else "secure"
+        chosen = [row for row in rows if (row["mode"], -int(row["people"])) == (mode, people)]
+
+        def mean(name: str, chosen: list[dict[str, str]] = chosen, epsilon: float = epsilon) -> float:
+            return over_seeds(chosen, epsilon, name)[0]
+
+        sd = over_seeds(chosen, epsilon, "top1")[1]
+        gaps = [(mean(name) - mean(f"markov3_{name}")) / (top[name] - mean(f"markov3_{name}")) for name in top]
+        gap = ", ".join(f"{share:.0%}" if share > 0 else "none" for share in gaps)
+        number = sum(float(row["epsilon"]) == epsilon for row in chosen)
+        lines.append(
+            f"| {mode} | {-people:,} | {epsilon:g} | {number} | **{mean('top1'):.3f}**{'' if sd is None else f' ({sd:.3f})'} | {mean('perplexity'):.2f} | "
+            f"{mean('cell_top1'):.3f} | {mean('private_ngram_top1'):.3f}, {mean('private_ngram_perplexity'):.2f}, "
+            f"{mean('private_ngram_cell_top1'):.3f} | {gap} | {100 * (mean('top1') - mean('private_ngram_top1')):+.1f} |"
+        )
+    return lines
 
 
 def epsilons(rows: list[dict[str, str]]) -> list[float]:
