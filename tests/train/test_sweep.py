@@ -42,6 +42,26 @@ def test_one_seed_has_no_spread(tmp_path):
     assert "±" not in table(read_sweep(tmp_path))
 
 
+def test_a_simulation_of_the_same_seed_is_the_same_run_and_no_second_seed(tmp_path):
+    for number, seed in enumerate((0, 0, 1)):
+        job(tmp_path / str(number), top1=0.5 + 0.1 * seed, seed=seed)
+    (row,) = read_sweep(tmp_path).rows
+    assert row.seeds == (0, 1)
+    assert row.figures["top1"].sd == pytest.approx(statistics.stdev((0.5, 0.6)))
+
+
+def test_a_setting_deep_in_a_group_has_its_own_name_and_axis(tmp_path):
+    for number, rate in enumerate((0.5, 1.0, 2.0)):
+        optimiser = {"name": "momentum", "learning_rate": rate}
+        job(tmp_path / str(number), top1=0.5 + 0.01 * number, server__optimiser=optimiser)
+    sweep = read_sweep(tmp_path)
+    assert sweep.settings == ("server.optimiser.learning_rate",)
+    assert [row.values for row in sweep.rows] == [(0.5,), (1.0,), (2.0,)]
+    assert "{" not in table(sweep)
+    write_sweep(tmp_path, sweep)
+    assert "server.optimiser.learning_rate" in (tmp_path / "sweep.svg").read_text()
+
+
 def test_what_only_the_machine_needs_is_no_setting_of_the_sweep(tmp_path):
     for number in range(2):
         job(tmp_path / str(number), top1=0.5, seed=number, engine__workers=number + 1)

@@ -79,7 +79,7 @@ class Plain(PlainTraining):
 
 def _learn_kind(value: Any) -> str:
     """Which of the two a group's values are meant for; whatever is wrong with them is said of that one."""
-    found = value if isinstance(value, Mapping) else vars(value)
+    found = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
     return "plain" if "epochs" in found else "private"
 
 

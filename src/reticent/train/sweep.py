@@ -181,7 +181,10 @@ def _rows(
 ) -> tuple[Row, ...]:
     groups: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
     for settings, results in runs:
-        groups.setdefault(repr([settings.get(name) for name in swept]), []).append((settings, results))
+        group = groups.setdefault(repr([settings.get(name) for name in swept]), [])
+        repeated = results["engine"] != "superlink" and results["seed"] in [other["seed"] for _, other in group]
+        if not repeated:  # a simulation of the same seed is the same run, and says nothing about spread
+            group.append((settings, results))
     rows = [
         Row(
             values=tuple(group[0][0].get(name) for name in swept),

@@ -164,8 +164,13 @@ class MLflowRun(Watch):
 
 
 def flat(settings: Settings) -> dict[str, Any]:
-    """group.name → value, as on the command line."""
-    found: dict[str, Any] = {}
-    for group, value in settings.to_value().items():
-        found |= {f"{group}.{name}": one for name, one in value.items()} if isinstance(value, dict) else {group: value}
-    return found
+    """group.name → value, as on the command line; however deep."""
+    return dict(_named("", settings.to_value()))
+
+
+def _named(begin: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _named(f"{begin}{name}.", value)
+        else:
+            yield f"{begin}{name}", value
