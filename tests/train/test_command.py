@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -147,6 +148,15 @@ def test_resume_of_a_finished_run_trains_nothing_more(finished):
         patch.undo()
     assert (finished / "rounds.jsonl").read_bytes() == before
     assert (finished / "model.safetensors").read_bytes() == model
+
+
+def test_a_journal_that_lost_rounds_gives_no_smaller_epsilon(finished, tmp_path, capsys):
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run" / "rounds.jsonl").unlink()
+    before = (tmp_path / "run" / "results.json").read_bytes()
+    assert main(["train", f"resume={tmp_path / 'run'}"]) != 0
+    assert "1 of the 3 rounds" in capsys.readouterr().err
+    assert (tmp_path / "run" / "results.json").read_bytes() == before
 
 
 def test_a_sweep_runs_every_combination_lists_what_failed_and_ends_with_one_table(few, tmp_path, capsys):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reticent.aggregate.journal import Status
-from reticent.errors import SettingError
+from reticent.errors import IntegrityError, SettingError
 from reticent.model.checkpoint_file import read_weights
 from reticent.recordings import source
 from reticent.records.files import replace_private
@@ -125,6 +125,11 @@ def finish(
 
     lines = folder.lines()
     applied = [line for line in lines if line["status"] == Status.APPLIED]
+    if trained and len(applied) != made.plan.rounds:  # a simulation is over when all were
+        raise IntegrityError(
+            f"{folder.root}/rounds.jsonl has {len(applied):,} of the {made.plan.rounds:,} rounds that were applied, so no epsilon can be "
+            "stated; no report was written"
+        )
     norms = [line["clip_norm"] for line in applied if line.get("clip_norm") is not None]
     privacy = privacy_file(made, rounds_done=len(applied), limits=limits, measured=measured, clip_norms=norms)
     folder.write("privacy.json", privacy)

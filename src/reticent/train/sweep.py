@@ -83,7 +83,7 @@ def read_sweep(root: Path, *, words: Sequence[str] = ()) -> Sweep:
     words: of the command line; those that stood in it as they are say nothing about a single job.
     """
     folders = sorted({path.parent for name in ("config.yaml", FAILED) for path in root.rglob(name)}, key=_by_number)
-    done = [folder for folder in folders if (folder / "results.json").is_file() and not (folder / FAILED).is_file()]
+    done = [folder for folder in folders if (folder / "results.json").is_file()]
     runs = [(flat(RunFolder(folder).settings()), _results(folder)) for folder in done]
     names = [name for name in dict.fromkeys(n for one, _ in runs for n in one) if name not in _NO_SETTING]
     swept = tuple(name for name in names if len({repr(one.get(name)) for one, _ in runs}) > 1)
