@@ -73,7 +73,7 @@ def test_joblib_runs_a_job_in_another_process_and_hears_what_it_said(tmp_path, c
 def test_optuna_makes_the_returned_number_small(tmp_path, monkeypatch):
     asked = []
 
-    def played(settings, root, *, alone):
+    def played(settings, root, *, alone, noted):
         asked.append(settings.privacy.clip_norm)
         return {"perplexity": 3 + math.log(settings.privacy.clip_norm / 0.2) ** 2}
 
