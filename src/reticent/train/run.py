@@ -84,11 +84,11 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
             raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
         made = planned(settings, people=len(people))
         measured = measuring(made)
-        if made.outlook is not None:
-            noted(made.outlook)
         with host_of(engine, made) as host:
             device = host.device
             folder.begin(settings)
+            if made.outlook is not None:
+                noted(made.outlook)
             scoring = _scoring(settings)
             began(made, folder.lines())
             workers_mb = simulate(made, people, host, folder=folder, scoring=scoring, told=told)
