@@ -7,17 +7,19 @@ RECORDING: what `reticent data import miniwob CLONE RECORDING` wrote. A row that
 """
 
 import argparse
-import csv
 import json
 import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 
 import reticent
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from kept import append, rows
 
 HERE = Path(__file__).parent
 SEEDS = (0, 1, 2)
@@ -90,24 +92,8 @@ def run(recording: Path, *, mode: str, people: int, epsilon: float, seed: int) -
     )
 
 
-def key(row: dict[str, object]) -> tuple[str, int, float, int]:
+def key(row: Mapping[str, object]) -> tuple[str, int, float, int]:
     return str(row["mode"]), int(str(row["people"])), float(str(row["epsilon"])), int(str(row["seed"]))
-
-
-def rows(path: Path) -> Iterator[dict[str, object]]:
-    if path.exists():
-        with path.open(newline="") as file:
-            yield from csv.DictReader(file)
-
-
-def append(path: Path, row: dict[str, object]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, list(row), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
-    print(row, flush=True)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,8 @@ class Kernel:
         """New minus old weights, float32 (P,), and by what to multiply them."""
         images, labels = workload.data(client)
         images = images.as_strided(images.size(), (workload.SIDE**2, 1, workload.SIDE, 1))  # channels last
-        losses = (partial(workload.local_loss, self._model, *batch) for batch in workload.batches(images, labels))
-        moved = self._in_place.update(weights, losses, learning_rate=workload.LEARNING_RATE)
+        steps = ([partial(workload.local_loss, self._model, *batch)] for batch in workload.batches(images, labels))
+        moved = self._in_place.update(weights, steps, learning_rate=workload.LEARNING_RATE)
         return moved, workload.factor(float(np.sqrt(np.dot(moved, moved))))
 
 

@@ -6,11 +6,9 @@ RECORDING: what `reticent data import miniwob CLONE RECORDING` wrote. A row that
 """
 
 import argparse
-import csv
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
@@ -18,7 +16,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))  # workers import the trunk's module from here, too
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (sys.path[0], os.environ.get("PYTHONPATH"))))
 
+sys.path.insert(1, str(Path(__file__).parents[1]))
 import starts
+from kept import append, rows
 
 import reticent
 from reticent.model import catalogue
@@ -64,22 +64,6 @@ def main() -> None:
             row = {"start": name, "seed": str(seed)}
             row |= {f"start_{one}": f"{results['start'][one]:.4f}" for one in METRICS}
             append(arguments.out, row | {one: f"{results[one]:.4f}" for one in METRICS})
-
-
-def rows(path: Path) -> Iterator[dict[str, str]]:
-    if path.exists():
-        with path.open(newline="") as file:
-            yield from csv.DictReader(file)
-
-
-def append(path: Path, row: dict[str, str]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, list(row), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
-    print(row, flush=True)
 
 
 if __name__ == "__main__":

@@ -112,6 +112,12 @@ def test_nonsense_is_named(changes, said):
     assert len(str(raised.value)) < 400
 
 
+@pytest.mark.parametrize("odd", [3, None, "plain", [1.0]])
+def test_a_learn_that_is_no_group_is_one_sentence(odd):
+    with pytest.raises(SettingError, match="learn"):
+        Settings.of(values(learn=odd))
+
+
 def test_settings_cannot_be_changed_afterwards():
     settings = Settings.of(values())
     with pytest.raises(Exception, match="frozen"):

@@ -62,6 +62,15 @@ def test_a_setting_deep_in_a_group_has_its_own_name_and_axis(tmp_path):
     assert "server.optimiser.learning_rate" in (tmp_path / "sweep.svg").read_text()
 
 
+def test_a_finished_job_stays_in_the_table_if_another_command_fails_in_its_folder(tmp_path):
+    for seed in range(2):
+        job(tmp_path / str(seed), top1=0.5, seed=seed)
+    keep_failure(tmp_path / "1", ["seed=7"], "it holds a run with other settings", exit_code=2)
+    sweep = read_sweep(tmp_path)
+    assert [row.seeds for row in sweep.rows] == [(0, 1)]
+    assert [one.job for one in sweep.failures] == ["1"]
+
+
 def test_what_only_the_machine_needs_is_no_setting_of_the_sweep(tmp_path):
     for number in range(2):
         job(tmp_path / str(number), top1=0.5, seed=number, engine__workers=number + 1)

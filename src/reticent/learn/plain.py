@@ -5,6 +5,7 @@ No device does this: a window is protected by what the employee level implies fo
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -40,13 +41,16 @@ class InPlace:
             weights.copy_(parameter.detach().flatten())
             parameter.data, parameter.grad = weights.view_as(parameter), gradient.view_as(parameter)
 
-    def update(self, weights: Floats, losses: Iterable[Callable[[], Tensor]], *, learning_rate: float) -> Floats:
-        """One step of SGD for each of `losses`, from `weights`: new minus old, shape (P,), float32."""
+    def update(
+        self, weights: Floats, steps: Iterable[Iterable[Callable[[], Tensor]]], *, learning_rate: float
+    ) -> Floats:
+        """Steps of SGD from `weights`, each along the gradient of the sum of its losses: new minus old, shape (P,), float32."""
         with torch.no_grad():
             self._weights.copy_(torch.from_numpy(weights))
-        for loss in losses:
+        for losses in steps:
             self._gradient.zero_()
-            torch.autograd.backward(loss())
+            for loss in losses:
+                torch.autograd.backward(loss())
             with torch.no_grad():
                 self._weights.add_(self._gradient, alpha=-learning_rate)
         moved: Floats = self._weights.numpy() - weights
@@ -97,19 +101,18 @@ class PlainLearner:
         with one_thread():
             return self._in_place.update(
                 weights,
-                (lambda rows=rows: self._last_loss(prepared.examples, rows) for rows in drawn),  # type: ignore[misc]  # mypy knows no default of a lambda
+                (self._losses(prepared.examples, rows) for rows in drawn),
                 learning_rate=training.learning_rate,
             )
 
-    def _last_loss(self, examples: Frozen | Pool, rows: Ints | slice) -> Tensor:
-        """Of a batch; of one with too many examples for memory the last part's, after the gradients of all others were added."""
+    def _losses(self, examples: Frozen | Pool, rows: Ints | slice) -> Iterator[Callable[[], Tensor]]:
+        """Of the parts of a batch, at most _AT_ONCE examples each; their sum is the batch's mean."""
         size = len(examples) if isinstance(rows, slice) else len(rows)
-        if size <= _AT_ONCE:
-            return self._loss(examples, rows, batch=size)
-        *parts, last = np.split(np.arange(len(examples))[rows], range(_AT_ONCE, size, _AT_ONCE))
+        parts: Sequence[Ints | slice] = [rows]
+        if size > _AT_ONCE:
+            parts = np.split(np.arange(len(examples))[rows], range(_AT_ONCE, size, _AT_ONCE))
         for part in parts:
-            torch.autograd.backward(self._loss(examples, part, batch=size))
-        return self._loss(examples, last, batch=size)
+            yield partial(self._loss, examples, part, batch=size)
 
     def _loss(self, examples: Frozen | Pool, rows: Ints | slice, *, batch: int) -> Tensor:
         """Summed over `rows`, and divided by the size of their batch. Labels outside the vocabulary count as the nearest inside."""
