@@ -264,3 +264,44 @@ def test_people_measure_the_last_model_for_an_epsilon_of_their_own(finished, few
     assert together == pytest.approx(both, rel=1e-3)
     assert [event["rounds"] for event in privacy["events"]] == [2, 2, 1, 1]
     assert results["baselines"]["private_ngram"]["epsilon"] == alone
+
+
+REFUSED = {
+    "a group that is null": ("privacy=null", "privacy=null: privacy takes one of local_eps8, secure_eps4"),
+    "a group that is a number": ("server=3", "server=3: server takes one of "),
+    "an option that is not there": ("privacy=secur_eps4", "Could not find 'privacy/secur_eps4'; there are: local_eps8"),
+    "a setting misspelt": ("privacy.epsilom=3", "Could not override 'privacy.epsilom'; is privacy.epsilon meant?"),
+    "a setting like no other": ("engine.zzz=3", "Could not override 'engine.zzz'; nothing was trained"),
+    "several values without -m": ("privacy.epsilon=1,2", "'privacy.epsilon=1,2'; -m makes a run of each value"),
+    "a name of another setting's": ("seed=${nope}", "seed: Interpolation key 'nope' not found"),
+    "a tag of ours": ("engine.workers=0", "in this run, engine.workers must be 1 at least"),
+    "noise for an epsilon beyond any limit": ("learn.noise_multiplier=0.01", "would pass the example limit"),
+}
+
+
+@pytest.mark.parametrize(("word", "said"), REFUSED.values(), ids=REFUSED)
+def test_what_makes_no_sense_is_one_sentence_that_says_what_would(word, said, few, tmp_path, capsys):
+    assert train(word, folder=tmp_path / "out") == 2
+    sentences = capsys.readouterr().err.splitlines()
+    assert len(sentences) == 1
+    assert said in sentences[0]
+    assert sentences[0].endswith("nothing was trained")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_group_that_is_null_is_one_sentence_in_a_sweep_and_from_python_too(few, tmp_path, capsys):
+    from reticent.errors import SettingError
+    from reticent.train.compose import composed
+
+    assert main(["train", "-m", "privacy=null", "seed=0,1", f"hydra.sweep.dir={tmp_path}"]) == 2
+    assert "reticent: privacy=null: privacy takes one of local_eps8" in capsys.readouterr().err
+    with pytest.raises(SettingError, match="privacy=null: privacy takes one of local_eps8"):
+        composed(["privacy=null"])
+
+
+@pytest.mark.parametrize("words", [("hydra.run.dir=",), ("resume=",), ("-m", "seed=0,1", "hydra.sweep.dir=")])
+def test_an_empty_name_is_not_the_folder_where_somebody_stands(words, few, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *(WORDS if "resume=" not in words else ()), *words]) == 2
+    assert "folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from reticent.aggregate.centre import LONGEST_NOISE
-from reticent.errors import BudgetExhausted, SettingError
+from reticent.errors import SettingError
 from reticent.model import catalogue
 from reticent.privacy.events import Mode, Unit
 from reticent.privacy.filters import admits
@@ -61,14 +61,14 @@ def test_a_share_counts_as_the_sum_only_against_a_server_that_sees_the_sum():
 
 
 def test_an_example_limit_that_the_rounds_would_pass_stops_the_plan():
-    with pytest.raises(BudgetExhausted, match=r"privacy\.epsilon_example=0\.5.*nothing was trained"):
+    with pytest.raises(SettingError, match=r"privacy\.epsilon_example=0\.5.*nothing was trained"):
         plan_of(privacy__epsilon_example=0.5, learn__noise_multiplier=0.7)
 
 
 def test_without_an_example_limit_hardly_any_noise_is_asked_for_there():
     made = plan_of(privacy__epsilon_example=None, learn__noise_multiplier=1e-6)
     assert made.plan.training.noise_multiplier == 1e-6
-    with pytest.raises(BudgetExhausted):
+    with pytest.raises(SettingError):
         plan_of(learn__noise_multiplier=1e-6)
 
 
@@ -184,7 +184,7 @@ def test_without_an_example_level_a_window_has_what_the_employee_level_implies_a
     assert {(one.adversary, one.windows) for one in windows} == {(who, n) for who in ("server", "solo") for n in (1, 9)}
     assert all(one.epsilon == swapped[one.adversary] for one in windows)
     assert not any(one.unit is Unit.EXAMPLE for one in guarantees(made.events(2), **common))
-    with pytest.raises(BudgetExhausted, match=r"privacy\.epsilon_example"):
+    with pytest.raises(SettingError, match=r"privacy\.epsilon_example"):
         plan_of(learn=PLAIN, privacy__epsilon_example=8.0)  # epsilon 4 implies 9.1
 
 

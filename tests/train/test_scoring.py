@@ -48,3 +48,18 @@ def test_of_people_who_are_not_public_only_cells_of_enough_of_them_are_shown(few
 
 def test_twenty_people_are_the_fewest():
     assert scoring.LEAST_PEOPLE == 20
+
+
+def test_private_counts_are_never_chosen_on_those_who_train(few, scores, monkeypatch):
+    asked, pools = [], source.pools
+
+    def noted(name, people, *, examples):
+        asked.append((name, tuple(people)))
+        return pools("drawn", few.public, examples=examples)
+
+    monkeypatch.setattr(source, "pools", noted)
+    monkeypatch.setattr(source, "counted", None)
+    lonely = source.Split(public=(), client=("x", "y"), validation=(), test=few.test)
+    monkeypatch.setattr(source, "split", lambda name: lonely if name == "lonely" else few)
+    assert len(Scoring("lonely", part="test", model="history", trainable="heads")._chosen_on())
+    assert asked == [("drawn", few.public)]

@@ -71,6 +71,16 @@ def test_a_finished_job_stays_in_the_table_if_another_command_fails_in_its_folde
     assert [one.job for one in sweep.failures] == ["1"]
 
 
+@pytest.mark.parametrize("mode", ["secure", "local"])
+def test_what_a_simulation_assumes_is_said_on_the_page_and_in_the_table(mode, tmp_path):
+    job(tmp_path / "0", top1=0.5, privacy__mode=mode)
+    sweep = read_sweep(tmp_path)
+    write_sweep(tmp_path, sweep)
+    for text in (table(sweep), (tmp_path / "sweep.html").read_text()):
+        assert "Simulated: no device took part" in text
+        assert ("secure aggregation is assumed, not run" in text) is (mode == "secure")
+
+
 def test_what_only_the_machine_needs_is_no_setting_of_the_sweep(tmp_path):
     for number in range(2):
         job(tmp_path / str(number), top1=0.5, seed=number, engine__workers=number + 1)

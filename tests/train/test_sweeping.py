@@ -10,6 +10,7 @@ from reticent.cli import main
 from reticent.privacy.gaussian import gaussian_epsilon, gaussian_mu
 from reticent.recordings import source
 from reticent.train import app
+from reticent.train.sweep import read_sweep
 from reticent.train.sweeping import Charge, cost
 from tests.train.samples import WORDS
 
@@ -59,6 +60,20 @@ def test_a_sweep_on_people_says_so_before_it_begins(public, tmp_path, monkeypatc
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith(f"note        4 runs on the people of {recording}, who are not public") is not public
     assert len(said) == (1 if public else 2)
+
+
+def test_a_folder_that_holds_another_sweep_is_refused_before_any_job(few, tmp_path, capsys):
+    words = ["train", "-m", *WORDS, "server.rounds=1", f"hydra.sweep.dir={tmp_path}"]
+    assert main([*words, "seed=0,1"]) == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert main([*words, "privacy.clip_norm=0.1,0.2", "seed=0,1"]) == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path}/0 holds a run with other settings than job 0 of this sweep" in said
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert main([*words, "seed=0,1,2"]) == 0  # the same jobs and one more
+    assert main([*words, "seed=5", f"hydra.sweep.dir={tmp_path}/more"]) == 0
+    assert [row.seeds for row in read_sweep(tmp_path).rows] == [(0, 1, 2, 5)]
 
 
 def test_joblib_runs_a_job_in_another_process_and_hears_what_it_said(tmp_path, capsys):

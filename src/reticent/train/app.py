@@ -15,19 +15,21 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from reticent.errors import InputError, ReticentError, SettingError, StateError
 from reticent.train import completion
 from reticent.train.early import begin_early
 from reticent.train.folder import RunFolder
-from reticent.train.settings import NOTHING, Settings
+from reticent.train.refusals import first_sentence, no_option, refused
+from reticent.train.settings import NOTHING, Settings, settings_of
 from reticent.train.summary import describe, summary
 from reticent.train.sweep import forget_failure, keep_failure, read_sweep, table
-from reticent.train.sweeping import Begun, begun
+from reticent.train.sweeping import Begun, SweepRefused, begun
 
 RESUME = "resume="
+_SWEEP = ("-m", "--multirun")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -46,6 +48,9 @@ def main(arguments: Sequence[str]) -> None:
 
 def _compose(arguments: Sequence[str]) -> None:
     """Let Hydra put the settings together and call the experiment, once or for each of a sweep."""
+    arguments = sorted(
+        arguments, key=lambda word: word not in _SWEEP
+    )  # Hydra takes -m before or after all words, not amid them
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign, assignment]
     trouble: list[Exception] = []
@@ -54,6 +59,8 @@ def _compose(arguments: Sequence[str]) -> None:
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             return _job(config)
         try:
+            if not str(HydraConfig.get().run.dir):
+                raise SettingError(f"hydra.run.dir takes a folder, and . is this one; {NOTHING}")
             return _experiment(config)
         except (ReticentError, OmegaConfBaseException) as error:
             trouble.append(error)  # raised, Hydra would print the whole command line before it
@@ -68,16 +75,21 @@ def _compose(arguments: Sequence[str]) -> None:
         application()
     except SystemExit:  # after --help or --version
         return
+    except SweepRefused as refusal:
+        raise refusal.error from None
     except (HydraException, OmegaConfBaseException) as error:
-        raise _said(error) from error
+        raise refused(error) from error
     except Exception as error:
+        wrong = no_option(error, arguments, conf_folder())
         if len(begun) == sweeps:
-            raise
-        stopped = error  # by a launcher or a sweeper: what goes wrong in a job stays in its folder
+            if wrong is None:
+                raise
+            raise wrong from error
+        stopped = wrong or error  # by a launcher or a sweeper: what goes wrong in a job stays in its folder
     finally:
         sys.argv = before
     if trouble:
-        raise _said(trouble[0])
+        raise refused(trouble[0])
     for sweep in begun[sweeps:]:
         _end_sweep(sweep)
     if stopped is not None:
@@ -94,7 +106,7 @@ def _job(config: DictConfig) -> float:
     try:
         return _experiment(config)
     except (ReticentError, OmegaConfBaseException) as error:
-        said = _said(error)
+        said = refused(error)
         keep_failure(root, words, str(said), exit_code=said.exit_code)
     except Exception as error:
         traceback.print_exc()
@@ -125,22 +137,6 @@ def conf_folder() -> Path:
     raise StateError(f"the config groups of `reticent train` are not in this installation; install it again; {NOTHING}")
 
 
-def settings_of(config: DictConfig, *, sweep: bool = False) -> Settings:
-    """What Hydra composed, checked. sweep: whether it is one of many to choose from. Raises: SettingError."""
-    values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    if not isinstance(values, dict):
-        raise SettingError(f"the settings are no mapping of names to values; {NOTHING}")
-    return Settings.of(values, unsaid="validation" if sweep else "test")
-
-
-def first_sentence(error: Exception) -> str:
-    """Hydra explains itself over several lines; the first says what was wrong, and not always with which setting."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    sentence = (lines[0] if lines else type(error).__name__).rstrip(".")
-    setting = getattr(error, "full_key", None)
-    return sentence if not setting or setting in sentence else f"{setting}: {sentence}"
-
-
 def _experiment(config: DictConfig) -> float:
     root = Path(HydraConfig.get().runtime.output_dir)
     alone = str(HydraConfig.get().launcher["_target_"]).endswith("BasicLauncher")
@@ -148,7 +144,7 @@ def _experiment(config: DictConfig) -> float:
         sweep = HydraConfig.get().mode is RunMode.MULTIRUN
         noted = _note_once if sweep else _note
         return float(_run(settings_of(config, sweep=sweep), root, alone=alone, noted=noted)["perplexity"])
-    except ReticentError:
+    except (ReticentError, OmegaConfBaseException):
         with contextlib.suppress(OSError):  # with anything in it, it stays
             root.rmdir()  # Hydra makes it before anything is checked
         raise
@@ -157,7 +153,10 @@ def _experiment(config: DictConfig) -> float:
 def _resume(arguments: Sequence[str]) -> None:
     if len(arguments) != 1:
         raise SettingError(f"resume=FOLDER goes on with that run's own settings and takes no others; {NOTHING}")
-    root = Path(arguments[0].removeprefix(RESUME))
+    folder = arguments[0].removeprefix(RESUME)
+    if not folder:
+        raise SettingError(f"resume=FOLDER takes the folder of a run; {NOTHING}")
+    root = Path(folder)
     _run(RunFolder(root).settings(), root)
 
 
@@ -196,13 +195,3 @@ def _nothing(line: Mapping[str, Any]) -> None:
 
 def _refuse(message: str) -> None:
     raise InputError(f"{message} (see 'reticent train --help'); {NOTHING}")
-
-
-def _said(error: Exception) -> ReticentError:
-    """Ours as it is; what Hydra says as one sentence."""
-    if isinstance(error, ReticentError):
-        return error
-    sentence = first_sentence(error)
-    if "hydra/launcher" in sentence or "hydra/sweeper" in sentence:
-        sentence += "; plugins come with pip install 'reticent[sweep]'"
-    return SettingError(f"{sentence}; {NOTHING}")

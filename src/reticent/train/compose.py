@@ -6,9 +6,9 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from reticent.errors import SettingError
-from reticent.train.app import conf_folder, first_sentence, settings_of
-from reticent.train.settings import NOTHING, Settings
+from reticent.train.app import conf_folder
+from reticent.train.refusals import no_option, refused
+from reticent.train.settings import Settings, settings_of
 
 
 def composed(overrides: Sequence[str]) -> Settings:
@@ -17,4 +17,6 @@ def composed(overrides: Sequence[str]) -> Settings:
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
             return settings_of(compose("train", overrides=list(overrides)))
     except (HydraException, OmegaConfBaseException) as error:
-        raise SettingError(f"{first_sentence(error)}; {NOTHING}") from error
+        raise refused(error) from error
+    except ValueError as error:
+        raise no_option(error, overrides, conf_folder()) or error from error

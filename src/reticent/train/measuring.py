@@ -74,7 +74,7 @@ def simulate_measuring(
     def play(grid: Nodes) -> None:
         tally = Tally()
         asked = SimulatedRound(grid=grid, plan=plan, people=len(people), size=len(people), seed=settings.seed)
-        mean = asked.mean(0, weights_bytes(weights), tally)
+        mean = asked.mean(made.plan.rounds, weights_bytes(weights), tally)  # a number whose noise no round has used
         write_measured(folder.root, mean, terms=plan, released=tally.released)
 
     host.play(make, play)

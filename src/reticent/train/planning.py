@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from reticent.aggregate.centre import LONGEST_NOISE, MOST_VALUES, Mean, noise_length
-from reticent.errors import BudgetExhausted, SettingError
+from reticent.errors import SettingError
 from reticent.model import catalogue
 from reticent.privacy.adaptive import FARTHEST
 from reticent.privacy.calibration import noise_multiplier
@@ -71,7 +71,7 @@ class Planned:
 
 
 def planned(settings: Settings, *, people: int, issued_at: int = 0, expires_at: int = FOREVER) -> Planned:
-    """The plan for so many people. Raises: SettingError or BudgetExhausted; nothing was trained then."""
+    """The plan for so many people. Raises: SettingError; nothing was trained then."""
     privacy, server = settings.privacy, settings.server
     if not privacy.delta * people < 1:
         raise SettingError(
@@ -183,7 +183,7 @@ def _check_limits(made: Planned) -> None:
     )
     for unit, limit, name in limits:
         if limit is not None and not _within(made, met, unit=unit, epsilon=limit):
-            raise BudgetExhausted(
+            raise SettingError(
                 f"{rounds:,} rounds of one person would pass the {unit} limit {name}={limit:g} at delta {privacy.delta:g}; "
                 f"ask for fewer rounds or steps, or more noise; {NOTHING}"
             )

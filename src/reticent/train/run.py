@@ -150,6 +150,7 @@ def finish(
         "model": settings.model.name,
         "trainable": settings.learn.trainable,
         "seed": settings.seed,
+        "mode": settings.privacy.mode,
         "rounds": len(applied),
         "people": made.people,
         "cohort": made.cohort,

@@ -91,11 +91,12 @@ class Scoring:
         )
 
     def _chosen_on(self) -> Pool:
-        """Whom the private counts are chosen on: validation people, or where there are none whom the other baselines count."""
-        people = source.split(self._data).validation
-        if people:
-            return together(source.pools(self._data, people, examples=MOST_EXAMPLES))
-        return self._counted()
+        """Whom the private counts are chosen on: validation people, or public ones, or drawn ones. Never clients: a choice tells too."""
+        groups = source.split(self._data)
+        name, people = self._data, groups.validation or groups.public
+        if not people:
+            name, people = "drawn", source.split("drawn").public
+        return together(source.pools(name, people, examples=MOST_EXAMPLES))
 
     def _baselines(self) -> dict[str, dict[str, float | int]]:
         return {name: row.as_dict() for name, row in baselines(self._counted(), self._on.pool).items()}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
+from omegaconf import DictConfig, OmegaConf
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from reticent.aggregate.centre import Aggregation, Mean
@@ -18,6 +19,9 @@ from reticent.records.record import Budget, Count, Hash, Index, Noise, Positive,
 from reticent.sim.clipping import AdaptiveClip, Clip, FixedClip
 
 NOTHING = "nothing was trained"
+MOST_ROUNDS = 10_000  # a report takes twice as many lines: a resume and an aborted round have one of their own
+_TAG = re.compile(r"\b(learn|engine|tracking|server\.optimiser|server\.aggregation|privacy\.clip)\.[a-z_]+\.(?=[a-z_])")
+"""Pydantic names which of several types it read."""
 
 
 class Data(Record):
@@ -121,7 +125,7 @@ class Server(Record):
 
     TITLE: ClassVar[str] = "server setting"
 
-    rounds: Annotated[int, Field(ge=1, le=1_000_000)]
+    rounds: Annotated[int, Field(ge=1, le=MOST_ROUNDS)]
     cohort: Count | None
     min_cohort: Count | None
     optimiser: Optimiser = Momentum()
@@ -282,9 +286,7 @@ class Settings(Record):
         try:
             settings = cls(**named)
         except SettingError as error:
-            said = re.sub(
-                r"\blearn\.(private|plain)\.", "learn.", str(error)
-            )  # pydantic names which of the two it read
+            said = _TAG.sub(r"\1.", str(error))
             raise SettingError(f"{said.removesuffix('; nothing was written')}; {NOTHING}") from None
         catalogue.entry(settings.model.name)
         data, tracking = settings.data, settings.tracking  # their paths made whole: a resume may start elsewhere
@@ -306,3 +308,12 @@ class Settings(Record):
                 "the run is unchanged"
             )
         return self.model_copy(update={"data": self.data.model_copy(update={"sha256": found})})
+
+
+def settings_of(config: DictConfig, *, sweep: bool = False) -> Settings:
+    """What Hydra composed, checked. sweep: whether it is one of many to choose from. Raises: SettingError; OmegaConfBaseException."""
+    names = [str(name) for name in config if name != "hydra"]
+    values = OmegaConf.to_container(OmegaConf.masked_copy(config, names), resolve=True, throw_on_missing=True)
+    if not isinstance(values, dict):
+        raise SettingError(f"the settings are no mapping of names to values; {NOTHING}")
+    return Settings.of(values, unsaid="validation" if sweep else "test")

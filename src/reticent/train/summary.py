@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from reticent.audit.report.wording import simulated
+
 _COLUMNS = {
     "top1": "top-1",
     "top3": "top-3",
@@ -34,10 +36,16 @@ def describe(line: Mapping[str, Any]) -> str:
 def summary(results: Mapping[str, Any], root: Path) -> str:
     """Metrics beside baselines, epsilon by unit and adversary, and where everything lies."""
     scored = results["scored"]
-    whom = "devices" if results["engine"] == "superlink" else "simulated people"
+    devices = results["engine"] == "superlink"
+    whom = "devices" if devices else "simulated people"
     lines = [
         f"{results['model']} ({results['trainable']}), {results['rounds']:,} rounds, {results['cohort']:,} of "
         f"{results['people']:,} {whom} a round; scored on {scored['examples']:,} actions of {scored['people']:,} {scored['part']} people",
+        *(
+            []
+            if devices
+            else [f"{simulated(secure=results['mode'] == 'secure')}; noise came from the seed and protects nobody."]
+        ),
         "",
         " " * 14 + "".join(f"{title:>12}" for title in _COLUMNS.values()),
         _row("this run", results),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reticent.audit.report.wording import simulated
 from reticent.errors import FormatError
 from reticent.train.folder import RunFolder
 from reticent.train.tracking import flat
@@ -66,7 +67,7 @@ class Failure:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
     """settings: the names that differ between runs. common: those that don't. baseline: whose top-1 is highest on average.
-    part: whom the runs are scored on, such as "validation"."""
+    part: whom the runs are scored on, such as "validation". secure: whether any of them was in mode secure."""
 
     settings: tuple[str, ...]
     rows: tuple[Row, ...]
@@ -75,6 +76,7 @@ class Sweep:
     baseline: str
     part: str
     simulated: bool
+    secure: bool
 
 
 def read_sweep(root: Path, *, words: Sequence[str] = ()) -> Sweep:
@@ -97,6 +99,7 @@ def read_sweep(root: Path, *, words: Sequence[str] = ()) -> Sweep:
         baseline=baseline,
         part=" and ".join(sorted({results["scored"]["part"] for _, results in runs})),
         simulated=all(results["engine"] != "superlink" for _, results in runs),
+        secure=any(one.get("privacy.mode") == "secure" for one, _ in runs),
     )
 
 
@@ -129,6 +132,8 @@ def table(sweep: Sweep) -> str:
     if not sweep.rows:
         lines = []
     lines += [f"failed      job {one.job} ({one.words}): {one.sentence}" for one in sweep.failures]
+    if sweep.rows and sweep.simulated:
+        lines += ["", f"{simulated(secure=sweep.secure)}."]
     return "\n".join(lines)
 
 

@@ -15,11 +15,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
-from reticent.errors import ReticentError
+from reticent.errors import ReticentError, SettingError
 from reticent.privacy.grid import release_epsilon, release_mu
 from reticent.recordings import source
+from reticent.train.folder import RunFolder
+from reticent.train.settings import NOTHING, settings_of
 
+_NAMED = "hydra.sweep.subdir="  # jobs lie in folders that somebody else names, not in those of their numbers
 _ABOUT_PEOPLE = ("data", "privacy", "engine", "evaluate", "experiment")
 
 
@@ -43,18 +47,32 @@ class Charge:
     delta: float
 
 
+class SweepRefused(BaseException):
+    """No job of it began. Hydra makes a warning of what a callback raises, but for this."""
+
+    def __init__(self, error: ReticentError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class SweepBegins(Callback):
     """conf/train.yaml names it."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        words = tuple(config.hydra.overrides.task)
-        begun.append(Begun(Path(str(config.hydra.sweep.dir)), words))
-        sweeper = config.hydra.sweeper
+        """Raises: SweepRefused for a folder that holds another sweep."""
+        words, sweep, sweeper = tuple(config.hydra.overrides.task), config.hydra.sweep, config.hydra.sweeper
+        if not str(sweep.dir):
+            raise SweepRefused(SettingError(f"hydra.sweep.dir takes a folder, and . is this one; {NOTHING}"))
+        root, trials = Path(str(sweep.dir)), sweeper.get("n_trials")
         try:
             varied = [f"{name}={value}" for name, value in (sweeper.get("params") or {}).items()]
-            said = cost(jobs([*varied, *words], trials=sweeper.get("n_trials")), charge=_charge)
+            each = jobs([*varied, *words], trials=trials)
+            if trials is None and not any(word.startswith(_NAMED) for word in config.hydra.overrides.hydra):
+                _check_folders(root, each)
+            said = cost(each, charge=_charge)
         except Exception:  # whatever can't be composed here, Hydra refuses in a moment, in its own words
-            return
+            said = None
+        begun.append(Begun(root, words))
         if said is not None:
             print(f"note        {said}", file=sys.stderr, flush=True)
 
@@ -68,6 +86,25 @@ def jobs(words: Sequence[str], *, trials: int | None = None) -> list[tuple[str, 
         fixed = tuple(str(one.input_line) for one in overrides if not one.is_sweep_override())
         return [fixed] * trials
     return [tuple(job) for job in BasicSweeper.split_arguments(overrides, None)[0]]
+
+
+def _check_folders(root: Path, jobs: Sequence[tuple[str, ...]]) -> None:
+    """Jobs are numbered in the order of their words: with other words, a number would mean another run. Raises: SweepRefused."""
+    for number, words in enumerate(jobs):
+        folder = RunFolder(root / str(number))
+        if not folder.config.exists():
+            continue
+        try:
+            same = folder.settings().pinned() == settings_of(_composed(words), sweep=True).pinned()
+        except (ReticentError, OmegaConfBaseException):  # the job says what is wrong
+            continue
+        if not same:
+            raise SweepRefused(
+                SettingError(
+                    f"{folder.root} holds a run with other settings than job {number} of this sweep, whose folder must be its own "
+                    f"(hydra.sweep.dir={root}/more is one, and counts as part of this one later); {NOTHING} and what lies there is unchanged"
+                )
+            )
 
 
 def cost(jobs: Sequence[Sequence[str]], *, charge: Callable[[tuple[str, ...]], Charge]) -> str | None:
@@ -107,9 +144,7 @@ def _about_people(word: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _charge(words: tuple[str, ...]) -> Charge:
-    loader = GlobalHydra.instance().config_loader()
-    config = loader.load_configuration("train", list(words), run_mode=RunMode.RUN)
-    people = None
+    config, people = _composed(words), None
     if config.engine.name == "superlink":
         people = f"the devices of {config.engine.folder}"
     elif config.data.source == "files" and not _public(Path(config.data.path)):
@@ -119,6 +154,11 @@ def _charge(words: tuple[str, ...]) -> Charge:
         strengths = (release_mu(epsilon=one, delta=delta) for one in (epsilon, more))
         epsilon = release_epsilon(math.hypot(*strengths), delta=delta)
     return Charge(people, epsilon, delta)
+
+
+def _composed(words: Sequence[str]) -> DictConfig:
+    loader = GlobalHydra.instance().config_loader()
+    return loader.load_configuration("train", list(words), run_mode=RunMode.RUN)
 
 
 def _public(path: Path) -> bool:

@@ -146,6 +146,10 @@ def test_a_run_in_one_process_is_labelled_whatever_its_files_claim(simulated: bo
     sample.privacy["simulated"] = simulated
     html = made(sample, tmp_path)
     assert html.index("Simulated: no device took part") < html.index("<nav")
+    assert '<b class="soft">The limits would have held; nothing was audited.</b>' in html
+    assert "it would have cost each person" in html
+    assert "it cost" not in html
+    assert f"were simulated by the engine <code>{sample.results['engine']}</code>" in html
     assert "A simulation has no ledgers" in html
     assert "reticent audit verify DEVICE_FOLDER" not in html
 

@@ -103,10 +103,7 @@ def _view(run: Run, prefix: str) -> View:
 
 def _label(run: Run) -> str:
     """What a reader must know before any number, or nothing."""
-    if not run.simulated:
-        return ""
-    secure = run.privacy.mode is Mode.SECURE
-    return "Simulated: no device took part" + (", and secure aggregation is assumed, not run" if secure else "")
+    return wording.simulated(secure=run.privacy.mode is Mode.SECURE) if run.simulated else ""
 
 
 def environment() -> Environment:

@@ -51,13 +51,16 @@ def epsilon_pictures(run: Run, prefix: str) -> tuple[Picture, ...]:
             )
         )
         if lines:
-            svg = curves(f"{prefix}-epsilon-{unit.value}", lines, ylabel="epsilon", limit=run.privacy.limits.of(unit))
+            limit = run.privacy.limits.of(unit)
+            lines += _left(run, unit, limit, style=len(lines))
+            svg = curves(f"{prefix}-epsilon-{unit.value}", lines, ylabel="epsilon", limit=limit)
             found.append(
                 Picture(
                     title=_titled(title, run),
                     svg=svg,
                     keys=_keys(lines),
-                    caption="ε after each round, zero-out, of the person charged most often so far; what is left of a budget is the way up to its limit.",
+                    caption="ε after each round, zero-out, of the person charged most often so far."
+                    + (" Left: what its limit still allows against the server." if limit is not None else ""),
                 )
             )
     return tuple(found)
@@ -130,6 +133,15 @@ def screen_picture(run: Run) -> Picture | None:
             "guessed right. Few actions make a cell's figure rough. Empty: nobody acted there, or too few people to say."
         ),
     )
+
+
+def _left(run: Run, unit: Unit, limit: float | None, *, style: int) -> list[Line]:
+    """What a limit still allows after each round: it is for what the server sees."""
+    spent = [(one.round + 1.0, getattr(one, unit.value).get(Adversary.SERVER)) for one in run.privacy.by_round]
+    if limit is None or any(figure is None for _, figure in spent):
+        return []
+    points = ((0.0, limit), *((number, max(0.0, limit - figure)) for number, figure in spent))
+    return [Line(label="left of the limit", points=points, style=style)]
 
 
 def _titled(title: str, run: Run) -> str:

@@ -71,18 +71,18 @@ def _limited(figure: Figure) -> bool:
     return figure.adversary is Adversary.SERVER and figure.windows in (None, 1)
 
 
-def headline(run: Run) -> tuple[str, bool]:
-    """Limits and audits in one sentence, and whether nothing is wrong."""
+def headline(run: Run) -> tuple[str, str]:
+    """Limits and audits in one sentence, and its tone: bad, good, or soft where no device took part and nothing could hold."""
     rows = [row for unit in Unit if (row := charged(run.privacy, unit))]
     over = [row.figure.unit.value for row in rows if row.over]
-    limits = (
-        "No limit was touched" if not rows else "The limits held" if not over else f"THE {_LIMIT[len(over)]} PASSED"
-    )
+    held = "The limits would have held" if run.simulated else "The limits held"
+    limits = "No limit was touched" if not rows else held if not over else f"THE {_LIMIT[len(over)]} PASSED"
     wrong = contradictions(run.privacy)
     figures = "; figures do NOT follow from the events" if wrong else ""
     audited = audits(run)[1]
     checks = {True: "the audits hold", False: "the audits do NOT hold", None: "nothing was audited"}[audited]
-    return f"{limits}{figures}; {checks}.", not over and not wrong and audited is not False
+    tone = "bad" if over or wrong or audited is False else "soft" if run.simulated else "good"
+    return f"{limits}{figures}; {checks}.", tone
 
 
 def mu(events: tuple[Event, ...], *, adversary: Adversary, honest_devices: int) -> float:
@@ -140,10 +140,10 @@ def sentences(run: Run) -> tuple[str, ...]:
         f"{privacy.people:,} {who}, in {len(run.applied):,} of "
         f"{some(results.rounds, 'planned round', 'planned rounds')}{unapplied}."
     )
-    return (trained, *_cost(privacy), audits(run)[0], _learned(run))
+    return (trained, *_cost(privacy, simulated=run.simulated), audits(run)[0], _learned(run))
 
 
-def _cost(privacy: Privacy) -> tuple[str, ...]:
+def _cost(privacy: Privacy, *, simulated: bool) -> tuple[str, ...]:
     person, window = charged(privacy, Unit.EMPLOYEE), charged(privacy, Unit.EXAMPLE)
     parts = [
         f"ε = {epsilon(one.figure.epsilon)} for {what}, {one.words}"
@@ -152,7 +152,8 @@ def _cost(privacy: Privacy) -> tuple[str, ...]:
     ]
     if not parts:
         return ("Nobody was charged anything.",)
-    cost = f"Against the server it cost each person at most {'; and '.join(parts)} (δ = {plain(privacy.delta)})."
+    it = "it would have cost" if simulated else "it cost"
+    cost = f"Against the server {it} each person at most {'; and '.join(parts)} (δ = {plain(privacy.delta)})."
     wrong = contradictions(privacy)
     return (
         cost,

@@ -118,6 +118,11 @@ def dropped(reasons: Mapping[str, int]) -> str:
     return "; ".join(f"{number:,} × {DROPPED.get(reason, reason)}" for reason, number in sorted(reasons.items()))
 
 
+def simulated(*, secure: bool) -> str:
+    """What a reader must know before any number of a simulation."""
+    return "Simulated: no device took part" + (", and secure aggregation is assumed, not run" if secure else "")
+
+
 def happened(one: Round) -> str:
     """What a reader of the table should know about a round, or nothing."""
     parts = [one.reason.split(";")[0]] if one.reason else []
