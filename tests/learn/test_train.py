@@ -87,7 +87,7 @@ def plain_loop(pool: Pool, noise: RecordedNoise, *, model: str, trainable: str, 
             one = take(pool, np.array([row]), size=1)
             kind, cell = network(inputs(one, dtype=torch.float64))
             loss = cross_entropy(kind, torch.from_numpy(one.next_kind))
-            loss = loss + 0.5 * cross_entropy(cell, torch.from_numpy(one.next_cell))
+            loss = loss + 0.25 * cross_entropy(cell, torch.from_numpy(one.next_cell))
             gradient = torch.cat([part.flatten() for part in torch.autograd.grad(loss, tensors)])
             total += gradient * min(1.0, settings.clip_norm / float(gradient.norm()))
         total += torch.from_numpy(noise.normal(len(total))) * settings.noise_multiplier * settings.clip_norm

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterator
 from multiprocessing import forkserver
 
-_IMPORTED = ("reticent.sim.worker", "reticent.learn.plain", "reticent.client")
+_IMPORTED = ("reticent.sim.worker", "reticent.learn.plain", "reticent.client", "reticent.sim.forking")
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
