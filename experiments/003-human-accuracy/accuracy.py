@@ -32,7 +32,9 @@ MORE = (
     ("secure", 1000, 8.0),
     ("secure", 1000, 2.0),
     ("secure", 500, 4.0),
+    ("secure", 500, 2.0),
     ("secure", 200, 8.0),
+    ("secure", 200, 2.0),
 )
 LOCAL = tuple(("local", people, epsilon) for people in (1000, 500, 200) for epsilon in (32.0, 128.0, 8.0))
 ROUNDS, PARAMETERS = 80, 12_354  # of the experiment's model and heads

@@ -83,6 +83,14 @@ def test_every_round_is_a_row_with_its_metric_and_epsilon(folder: Path, html: st
         assert f">{wording.epsilon(one['employee']['server'])}</td>" in rounds
 
 
+def test_what_is_left_of_each_limit_is_a_picture_and_without_limits_there_is_none(html: str, tmp_path: Path) -> None:
+    assert html.count("<h4>Budget left</h4>") == 1
+    assert "one person, of ε = " in html
+    sample = small()
+    sample.privacy["limits"] = {"employee": None, "example": None}
+    assert "Budget left" not in made(sample, tmp_path)
+
+
 def test_the_two_levels_are_never_added(html: str) -> None:
     assert "The two levels are never added." in html
     assert not re.search(r"\b9\.5[1-3]\b", Text(html).shown)  # 7.462 + 2.054

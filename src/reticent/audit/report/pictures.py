@@ -8,7 +8,7 @@ from markupsafe import Markup
 from reticent.audit.report.files import Adversary, Round, Scores
 from reticent.audit.report.plots import SERIES, Line, cells, curves, dashes, spread
 from reticent.audit.report.read import Run
-from reticent.audit.report.wording import BASELINES, FRACTIONS, METRICS, SHORT
+from reticent.audit.report.wording import BASELINES, FRACTIONS, METRICS, SHORT, plain
 from reticent.privacy.events import Unit
 
 Points = tuple[tuple[float, float], ...]
@@ -34,7 +34,7 @@ class Picture:
 
 
 def epsilon_pictures(run: Run, prefix: str) -> tuple[Picture, ...]:
-    """ε over the rounds, the two units apart: they are never added."""
+    """ε over the rounds, the two units apart: they are never added; and what is left of their limits."""
     titles = {
         Unit.EMPLOYEE: "One person, all that was ever captured",
         Unit.EXAMPLE: "One training window",
@@ -51,19 +51,16 @@ def epsilon_pictures(run: Run, prefix: str) -> tuple[Picture, ...]:
             )
         )
         if lines:
-            limit = run.privacy.limits.of(unit)
-            lines += _left(run, unit, limit, style=len(lines))
-            svg = curves(f"{prefix}-epsilon-{unit.value}", lines, ylabel="epsilon", limit=limit)
+            svg = curves(f"{prefix}-epsilon-{unit.value}", lines, ylabel="epsilon", limit=run.privacy.limits.of(unit))
             found.append(
                 Picture(
                     title=_titled(title, run),
                     svg=svg,
                     keys=_keys(lines),
-                    caption="ε after each round, zero-out, of the person charged most often so far."
-                    + (" Left: what its limit still allows against the server." if limit is not None else ""),
+                    caption="ε after each round, zero-out, of the person charged most often so far.",
                 )
             )
-    return tuple(found)
+    return (*found, *_left(run, prefix))
 
 
 def metric_pictures(run: Run, prefix: str) -> tuple[Picture, ...]:
@@ -135,13 +132,22 @@ def screen_picture(run: Run) -> Picture | None:
     )
 
 
-def _left(run: Run, unit: Unit, limit: float | None, *, style: int) -> list[Line]:
-    """What a limit still allows after each round: it is for what the server sees."""
-    spent = [(one.round + 1.0, getattr(one, unit.value).get(Adversary.SERVER)) for one in run.privacy.by_round]
-    if limit is None or any(figure is None for _, figure in spent):
+def _left(run: Run, prefix: str) -> list[Picture]:
+    """What the limits, which are for what the server sees, still allow after each round, as a share of each."""
+    lines = []
+    for style, (unit, label) in enumerate(((Unit.EMPLOYEE, "one person"), (Unit.EXAMPLE, "one training window"))):
+        limit = run.privacy.limits.of(unit)
+        spent = {one.round + 1.0: getattr(one, unit.value).get(Adversary.SERVER) for one in run.privacy.by_round}
+        if limit is not None and spent and None not in spent.values():
+            points = ((0.0, 1.0), *((number, max(0.0, 1 - figure / limit)) for number, figure in spent.items()))
+            lines.append(Line(label=f"{label}, of ε = {plain(limit)}", points=points, style=style))
+    if not lines:
         return []
-    points = ((0.0, limit), *((number, max(0.0, limit - figure)) for number, figure in spent))
-    return [Line(label="left of the limit", points=points, style=style)]
+    svg = curves(f"{prefix}-left", lines, ylabel="share of the limit", share=True)
+    caption = (
+        "What each limit still allows after each round, against the server, of the person charged most often so far."
+    )
+    return [Picture(title=_titled("Budget left", run), svg=svg, keys=_keys(lines), caption=caption)]
 
 
 def _titled(title: str, run: Run) -> str:

@@ -69,15 +69,15 @@ def dashes(style: int) -> str:
     return " ".join(f"{part * 1.6:g}" for part in _DASHES[style]) or "none"
 
 
-def curves(name: str, lines: Sequence[Line], *, ylabel: str, limit: float | None = None) -> Markup:
+def curves(name: str, lines: Sequence[Line], *, ylabel: str, limit: float | None = None, share: bool = False) -> Markup:
     """The lines over rounds, with `limit` as a line of its own; log scale where one curve would crush the others.
 
-    name: distinct on a page; letters, digits and hyphens.
+    name: distinct on a page; letters, digits and hyphens. share: of a whole, from 0 to 1, which may be nearly nothing.
     """
 
     def draw(axes: Axes) -> None:
         ends = [line.points[-1][1] for line in lines if line.points and line.points[-1][1] > 0]
-        if ends and max(ends) > CRUSHED * min(ends):
+        if not share and ends and max(ends) > CRUSHED * min(ends):
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -101,6 +101,8 @@ def curves(name: str, lines: Sequence[Line], *, ylabel: str, limit: float | None
             )  # fmt: skip
         if axes.get_yscale() == "linear" and limit is not None:
             axes.set_ylim(0, 1.12 * max([limit, *ends]))
+        if share:
+            axes.set_ylim(-0.05, 1.05)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axes.set_xlabel("rounds")
         axes.set_ylabel(ylabel + (" (log scale)" if axes.get_yscale() == "log" else ""))
