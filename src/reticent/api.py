@@ -79,7 +79,8 @@ def run(
             f"running an experiment needs the package {missing.name}: pip install 'reticent[research,server]'; nothing was trained"
         ) from None
     resumed = [word for word in overrides if word.startswith(RESUME)]
-    if (len(resumed), len(overrides), folder is None) not in ((1, 1, True), (0, len(overrides), False)):
+    shape = (len(resumed), len(overrides), folder is None)
+    if shape not in ((1, 1, True), (0, len(overrides), False)) or RESUME in resumed or folder == "":
         raise SettingError(
             'a run takes a folder and settings, or "resume=FOLDER" and nothing else; nothing was trained'
         )

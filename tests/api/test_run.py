@@ -120,7 +120,15 @@ def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "folder"), [([], None), (["resume=x"], "y"), (["resume=x", "seed=1"], None), (["seed=1"], None)]
+    ("words", "folder"),
+    [
+        ([], None),
+        (["resume=x"], "y"),
+        (["resume=x", "seed=1"], None),
+        (["seed=1"], None),
+        (["resume="], None),
+        (["seed=1"], ""),
+    ],
 )
 def test_a_call_takes_a_folder_or_a_resume(words: list[str], folder: str | None) -> None:
     with pytest.raises(SettingError, match="takes a folder and settings, or"):
