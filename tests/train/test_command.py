@@ -248,14 +248,18 @@ def test_too_few_people_to_tune_on_are_refused_before_any_work(tmp_path, few, mo
     assert not (tmp_path / "out").exists()
 
 
-def test_people_measure_the_last_model_for_an_epsilon_of_their_own(finished, few, tmp_path):
-    folder = tmp_path / "out"
+def test_people_measure_the_last_model_for_an_epsilon_of_their_own(finished, few, tmp_path, monkeypatch):
+    from reticent.sim import rounds
+
+    folder, numbers, drawn = tmp_path / "out", [], rounds.cohort
+    monkeypatch.setattr(rounds, "cohort", lambda number, **rest: numbers.append(number) or drawn(number, **rest))
     assert train("seed=3", "evaluate.private_epsilon=2", folder=folder) == 0
     results = json.loads((folder / "results.json").read_text())
     privacy = json.loads((folder / "privacy.json").read_text())
     before = json.loads((finished / "results.json").read_text())
     assert results["top1"] == before["top1"]  # training is as it was
     assert results["measured"]["people"] == 6
+    assert numbers[-1] not in numbers[:-1]  # its noise is that of no round
     assert (results["measured"]["epsilon"], before["measured"]) == (2.0, None)
     alone, together = (one["epsilon"]["employee"]["server"]["zero_out"] for one in (before, results))
     both = release_epsilon(
@@ -269,6 +273,9 @@ def test_people_measure_the_last_model_for_an_epsilon_of_their_own(finished, few
 REFUSED = {
     "a group that is null": ("privacy=null", "privacy=null: privacy takes one of local_eps8, secure_eps4"),
     "a group that is a number": ("server=3", "server=3: server takes one of "),
+    "a group deleted by number": ("~privacy=3", "~privacy=3: privacy takes one of "),
+    "an experiment without its sign": ("experiment=quickstart", "use +experiment=quickstart"),
+    "a folder that is null": ("hydra.sweep.dir=null", "Error merging override hydra.sweep.dir=null; nothing"),
     "an option that is not there": ("privacy=secur_eps4", "Could not find 'privacy/secur_eps4'; there are: local_eps8"),
     "a setting misspelt": ("privacy.epsilom=3", "Could not override 'privacy.epsilom'; is privacy.epsilon meant?"),
     "a setting like no other": ("engine.zzz=3", "Could not override 'engine.zzz'; nothing was trained"),
@@ -296,7 +303,10 @@ def test_a_group_that_is_null_is_one_sentence_in_a_sweep_and_from_python_too(few
     assert main(["train", "-m", "privacy=null", "seed=0,1", f"hydra.sweep.dir={tmp_path}"]) == 2
     assert "reticent: privacy=null: privacy takes one of local_eps8" in capsys.readouterr().err
     with pytest.raises(SettingError, match="privacy=null: privacy takes one of local_eps8"):
-        composed(["privacy=null"])
+        composed(["model=history", "privacy=null"])
+    words = ["model=history,office-10k", "privacy=null,secure_eps4", f"hydra.sweep.dir={tmp_path}"]
+    assert main(["train", "-m", *words]) == 2
+    assert "stopped: privacy=null,secure_eps4: privacy takes one of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [("hydra.run.dir=",), ("resume=",), ("-m", "seed=0,1", "hydra.sweep.dir=")])

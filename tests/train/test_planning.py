@@ -68,7 +68,7 @@ def test_an_example_limit_that_the_rounds_would_pass_stops_the_plan():
 def test_without_an_example_limit_hardly_any_noise_is_asked_for_there():
     made = plan_of(privacy__epsilon_example=None, learn__noise_multiplier=1e-6)
     assert made.plan.training.noise_multiplier == 1e-6
-    with pytest.raises(SettingError):
+    with pytest.raises(SettingError, match=r"privacy\.epsilon_example"):
         plan_of(learn__noise_multiplier=1e-6)
 
 

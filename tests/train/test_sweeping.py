@@ -10,6 +10,7 @@ from reticent.cli import main
 from reticent.privacy.gaussian import gaussian_epsilon, gaussian_mu
 from reticent.recordings import source
 from reticent.train import app
+from reticent.train.folder import RunFolder
 from reticent.train.sweep import read_sweep
 from reticent.train.sweeping import Charge, cost
 from tests.train.samples import WORDS
@@ -74,6 +75,54 @@ def test_a_folder_that_holds_another_sweep_is_refused_before_any_job(few, tmp_pa
     assert main([*words, "seed=0,1,2"]) == 0  # the same jobs and one more
     assert main([*words, "seed=5", f"hydra.sweep.dir={tmp_path}/more"]) == 0
     assert [row.seeds for row in read_sweep(tmp_path).rows] == [(0, 1, 2, 5)]
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """Runs that leave their settings and train nothing."""
+
+    def played(settings, root, *, alone, noted):
+        RunFolder(root).begin(settings.pinned())
+        return {"perplexity": 1.0}
+
+    monkeypatch.setattr(app, "_run", played)
+
+
+@pytest.mark.parametrize("second", [("seed=0,1",), ("seed=0,1,2",), ("seed=0,1", "privacy.delta=1e-05")])
+def test_the_same_jobs_go_on_in_their_folder(second, begun, tmp_path):
+    words = ["train", "-m", *WORDS, "privacy.delta=1e-5", f"hydra.sweep.dir={tmp_path}"]
+    for asked in (("seed=0,1",), second):
+        main([*words, *asked])
+    assert not list(tmp_path.rglob("failed.json"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("seed=1,0",), "(seed is 0 there and 1 here)"),
+        (("seed=0,1", "engine.workers=2"), "(engine.workers is 1 there and 2 here)"),
+        (("hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "seed=choice(0,1)"), "give it a folder of its own"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_other_jobs_in_a_folder_are_named(words, said, begun, tmp_path, capsys):
+    main(["train", "-m", *WORDS, "seed=0,1", f"hydra.sweep.dir={tmp_path}"])
+    assert main(["train", "-m", *WORDS, *words, f"hydra.sweep.dir={tmp_path}"]) == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.rglob("failed.json"))
+
+
+def test_the_folders_of_named_jobs_and_of_own_configs_are_compared_as_their_launcher_composes_them(begun, tmp_path):
+    own, folder = tmp_path / "own", tmp_path / "sweep"
+    own.mkdir()
+    (own / "mine.yaml").write_text("defaults:\n  - train\n  - _self_\nprivacy:\n  clip_norm: 0.125\n")
+    for _ in range(2):
+        words = [f"--config-dir={own}", "--config-name=mine", *WORDS, "seed=0,1", f"hydra.sweep.dir={folder}"]
+        main(["train", "-m", *words])
+        main(["train", "-m", *WORDS, "seed=5", f"hydra.sweep.dir={folder}", "++hydra.sweep.subdir='n${seed}'"])
+    assert yaml.safe_load((folder / "0" / "config.yaml").read_text())["privacy"]["clip_norm"] == 0.125
+    assert (folder / "n5" / "config.yaml").exists()
+    assert not list(folder.rglob("failed.json"))
 
 
 def test_joblib_runs_a_job_in_another_process_and_hears_what_it_said(tmp_path, capsys):

@@ -93,7 +93,8 @@ def _compose(arguments: Sequence[str]) -> None:
     for sweep in begun[sweeps:]:
         _end_sweep(sweep)
     if stopped is not None:
-        raise StateError(f"the sweep was stopped: {first_sentence(stopped)}; what had finished stays") from stopped
+        why = first_sentence(stopped).removesuffix(f"; {NOTHING}")
+        raise StateError(f"the sweep was stopped: {why}; what had finished stays") from stopped
 
 
 def _job(config: DictConfig) -> float:

@@ -19,4 +19,7 @@ def composed(overrides: Sequence[str]) -> Settings:
     except (HydraException, OmegaConfBaseException) as error:
         raise refused(error) from error
     except ValueError as error:
-        raise no_option(error, overrides, conf_folder()) or error from error
+        wrong = no_option(error, overrides, conf_folder())
+        if wrong is None:
+            raise
+        raise wrong from error

@@ -1,17 +1,22 @@
 """What Hydra and OmegaConf refuse → one sentence of ours, which also says what would do."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
-from hydra.errors import MissingConfigException
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from reticent.errors import ReticentError, SettingError
 from reticent.train.settings import NOTHING
 
 _SEVERAL = "Ambiguous value for argument"
-_NO_OPTION = "Config group override must be"  # a bare ValueError of Hydra's
+_NO_GROUP = "No match in the defaults list"
+_NO_OPTION = "Config group override"  # so begins a bare ValueError of Hydra's
 
 
 def refused(error: Exception) -> ReticentError:
@@ -26,12 +31,14 @@ def refused(error: Exception) -> ReticentError:
 
 def first_sentence(error: Exception) -> str:
     """Hydra explains itself over several lines; the first says what was wrong, and not always with which setting."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    sentence = (lines[0] if lines else type(error).__name__).rstrip(".")
+    lines = [line.strip().rstrip(".") for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    sentence = lines[0]
     if isinstance(error, MissingConfigException) and error.options:
         return f"{sentence}; there are: {', '.join(error.options)}"
     if sentence.startswith(_SEVERAL):
         return f"{sentence}; -m makes a run of each value"
+    if sentence.endswith(_NO_GROUP):
+        return "; ".join(lines[:2])
     near = _near(error.__cause__)
     if near:
         return f"{sentence}; is {near} meant?"
@@ -40,25 +47,34 @@ def first_sentence(error: Exception) -> str:
 
 
 def no_option(error: Exception, words: Iterable[str], folder: Path) -> SettingError | None:
-    """Where a whole group was set to null, to a number, or to names and values: what it takes instead.
+    """Where a whole group was set to null or to a number: what it takes instead; None for any other error.
 
     words: of the command line. folder: with a folder for each group.
     """
     if not isinstance(error, ValueError) or not str(error).startswith(_NO_OPTION):
         return None
     for word in words:
-        group, _, value = word.partition("=")
-        options = sorted(path.stem for path in (folder / group.lstrip("+")).glob("*.yaml")) if group else []
-        if options and value not in options:
-            return SettingError(f"{word}: {group.lstrip('+')} takes one of {', '.join(options)}; {NOTHING}")
-    return SettingError(f"a group takes the name of one of its options: {error}; {NOTHING}")
+        group, values = _parsed(word)
+        options = sorted(path.stem for path in (folder / group).glob("*.yaml")) if group else []
+        if options and not all(isinstance(value, str | list) for value in values):
+            return SettingError(f"{word}: {group} takes one of {', '.join(options)}; {NOTHING}")
+    return SettingError(f"a group takes the name of one of its options; {NOTHING}")
+
+
+def _parsed(word: str) -> tuple[str, list[Any]]:
+    """The group or setting that a word of the command line is about, and its values, of which a sweep has several."""
+    try:
+        (override,) = OverridesParser.create().parse_overrides([word])
+    except HydraException:  # an option, such as -m
+        return "", []
+    value = override.value()
+    return override.key_or_group, list(value.list) if isinstance(value, ChoiceSweep) else [value]
 
 
 def _near(cause: BaseException | None) -> str | None:
     """The setting that a misspelt one is likely to be, in full."""
-    parent, key = getattr(cause, "parent_node", None), getattr(cause, "key", None)
-    if not isinstance(parent, DictConfig) or not isinstance(key, str):
+    if not isinstance(cause, ConfigAttributeError | ConfigKeyError) or not isinstance(cause.parent_node, DictConfig):
         return None
-    names: Mapping[str, str] = {str(name): str(parent._get_full_key(name)) for name in parent}
-    found = get_close_matches(key, names, n=1)
-    return names[found[0]] if found else None
+    group, _, name = str(cause.full_key).rpartition(".")
+    found = get_close_matches(name, map(str, cause.parent_node), n=1)
+    return ".".join(filter(None, (group, found[0]))) if found and found[0] != name else None

@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
-from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from reticent.errors import ReticentError, SettingError
@@ -22,8 +21,9 @@ from reticent.privacy.grid import release_epsilon, release_mu
 from reticent.recordings import source
 from reticent.train.folder import RunFolder
 from reticent.train.settings import NOTHING, settings_of
+from reticent.train.tracking import flat
 
-_NAMED = "hydra.sweep.subdir="  # jobs lie in folders that somebody else names, not in those of their numbers
+_NUMBERED = "${hydra.job.num}"  # Hydra's own default of hydra.sweep.subdir
 _ABOUT_PEOPLE = ("data", "privacy", "engine", "evaluate", "experiment")
 
 
@@ -67,9 +67,10 @@ class SweepBegins(Callback):
         try:
             varied = [f"{name}={value}" for name, value in (sweeper.get("params") or {}).items()]
             each = jobs([*varied, *words], trials=trials)
-            if trials is None and not any(word.startswith(_NAMED) for word in config.hydra.overrides.hydra):
-                _check_folders(root, each)
-            said = cost(each, charge=_charge)
+            named: Any = OmegaConf.to_container(sweep, resolve=False)
+            if named["subdir"] == _NUMBERED:
+                _check_folders(root, each, config, chosen=trials is not None)
+            said = cost(each, charge=lru_cache(maxsize=4096)(partial(_charge, config)))
         except Exception:  # whatever can't be composed here, Hydra refuses in a moment, in its own words
             said = None
         begun.append(Begun(root, words))
@@ -88,20 +89,26 @@ def jobs(words: Sequence[str], *, trials: int | None = None) -> list[tuple[str, 
     return [tuple(job) for job in BasicSweeper.split_arguments(overrides, None)[0]]
 
 
-def _check_folders(root: Path, jobs: Sequence[tuple[str, ...]]) -> None:
-    """Jobs are numbered in the order of their words: with other words, a number would mean another run. Raises: SweepRefused."""
+def _check_folders(root: Path, jobs: Sequence[tuple[str, ...]], config: DictConfig, *, chosen: bool) -> None:
+    """Jobs are numbered in the order of their words: with other words, a number would mean another run. Raises: SweepRefused.
+
+    chosen: whether a sweeper chooses settings as it goes, so that a number means another run each time.
+    """
     for number, words in enumerate(jobs):
         folder = RunFolder(root / str(number))
         if not folder.config.exists():
             continue
         try:
-            same = folder.settings().pinned() == settings_of(_composed(words), sweep=True).pinned()
+            there = flat(folder.settings().pinned())
+            here = flat(settings_of(_composed(config, words), sweep=True).pinned())
         except (ReticentError, OmegaConfBaseException):  # the job says what is wrong
             continue
-        if not same:
+        other = next((name for name in (there | here) if there.get(name) != here.get(name)), None)
+        if chosen or other is not None:
+            which = "" if chosen else f" ({other} is {there.get(str(other))} there and {here.get(str(other))} here)"
             raise SweepRefused(
                 SettingError(
-                    f"{folder.root} holds a run with other settings than job {number} of this sweep, whose folder must be its own "
+                    f"{folder.root} holds a run with other settings than job {number} of this sweep{which}; give it a folder of its own "
                     f"(hydra.sweep.dir={root}/more is one, and counts as part of this one later); {NOTHING} and what lies there is unchanged"
                 )
             )
@@ -142,9 +149,8 @@ def _about_people(word: str) -> bool:
     return word.lstrip("+").partition("=")[0].partition(".")[0] in _ABOUT_PEOPLE
 
 
-@lru_cache(maxsize=4096)
-def _charge(words: tuple[str, ...]) -> Charge:
-    config, people = _composed(words), None
+def _charge(master: DictConfig, words: tuple[str, ...]) -> Charge:
+    config, people = _composed(master, words), None
     if config.engine.name == "superlink":
         people = f"the devices of {config.engine.folder}"
     elif config.data.source == "files" and not _public(Path(config.data.path)):
@@ -156,9 +162,9 @@ def _charge(words: tuple[str, ...]) -> Charge:
     return Charge(people, epsilon, delta)
 
 
-def _composed(words: Sequence[str]) -> DictConfig:
-    loader = GlobalHydra.instance().config_loader()
-    return loader.load_configuration("train", list(words), run_mode=RunMode.RUN)
+def _composed(master: DictConfig, words: Sequence[str]) -> DictConfig:
+    """A job's settings, as its launcher puts them together. master: what Hydra composed for the whole sweep."""
+    return GlobalHydra.instance().config_loader().load_sweep_config(master, list(words))
 
 
 def _public(path: Path) -> bool:

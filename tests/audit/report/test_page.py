@@ -84,11 +84,15 @@ def test_every_round_is_a_row_with_its_metric_and_epsilon(folder: Path, html: st
 
 
 def test_what_is_left_of_each_limit_is_a_picture_and_without_limits_there_is_none(html: str, tmp_path: Path) -> None:
-    assert html.count("<h4>Budget left</h4>") == 1
+    assert html.count("<h4>Budget left by this run</h4>") == 1
+    assert html.count("<h4>Budget left (simulated)</h4>") == 1
+    assert "what other runs took of a person" in html
     assert "one person, of ε = " in html
     sample = small()
     sample.privacy["limits"] = {"employee": None, "example": None}
-    assert "Budget left" not in made(sample, tmp_path)
+    unlimited = made(sample, tmp_path)
+    assert "Budget left" not in unlimited
+    assert '<b class="soft">No limit was set; the audits hold.</b>' in unlimited
 
 
 def test_the_two_levels_are_never_added(html: str) -> None:

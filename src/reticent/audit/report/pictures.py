@@ -144,10 +144,14 @@ def _left(run: Run, prefix: str) -> list[Picture]:
     if not lines:
         return []
     svg = curves(f"{prefix}-left", lines, ylabel="share of the limit", share=True)
+    title = "Budget left"
     caption = (
         "What each limit still allows after each round, against the server, of the person charged most often so far."
     )
-    return [Picture(title=_titled("Budget left", run), svg=svg, keys=_keys(lines), caption=caption)]
+    if not run.simulated:
+        title = "Budget left by this run"
+        caption += " Of this run alone: what other runs took of a person's limits stands in the device's ledger."
+    return [Picture(title=_titled(title, run), svg=svg, keys=_keys(lines), caption=caption)]
 
 
 def _titled(title: str, run: Run) -> str:

@@ -17,7 +17,7 @@ KNOWN_VERSION = 1
 LIMIT_BYTES = 16 << 20
 CONFIG_LIMIT_BYTES = 256 << 10
 ROUNDS_LIMIT_BYTES = 64 << 20
-MOST_ROUNDS = 20_000
+MOST_LINES = 20_000
 
 T = TypeVar("T", bound=Entry)
 _NOT_WRITTEN = "no report was written"
@@ -80,8 +80,8 @@ def _rounds(path: Path) -> tuple[Round, ...]:
     if not text.endswith("\n"):
         raise FormatError(f"{_shown(path)} is {'cut off in its last line' if text else 'empty'}; {_NOT_WRITTEN}")
     lines = text.split("\n")[:-1]
-    if len(lines) > MOST_ROUNDS:
-        raise FormatError(f"{_shown(path)} has more than {MOST_ROUNDS:,} lines; {_NOT_WRITTEN}")
+    if len(lines) > MOST_LINES:
+        raise FormatError(f"{_shown(path)} has more than {MOST_LINES:,} lines; {_NOT_WRITTEN}")
     rounds = tuple(_parsed(line, path, Round, line=number) for number, line in enumerate(lines, start=1))
     if len({one.plan_id for one in rounds}) > 1:
         raise FormatError(f"{_shown(path)} mixes rounds of several plans; {_NOT_WRITTEN}")

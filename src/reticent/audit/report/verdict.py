@@ -73,15 +73,15 @@ def _limited(figure: Figure) -> bool:
 
 def headline(run: Run) -> tuple[str, str]:
     """Limits and audits in one sentence, and its tone: bad, good, or soft where no device took part and nothing could hold."""
-    rows = [row for unit in Unit if (row := charged(run.privacy, unit))]
+    rows = [row for unit in Unit if (row := charged(run.privacy, unit)) and row.limit is not None]
     over = [row.figure.unit.value for row in rows if row.over]
     held = "The limits would have held" if run.simulated else "The limits held"
-    limits = "No limit was touched" if not rows else held if not over else f"THE {_LIMIT[len(over)]} PASSED"
+    limits = "No limit was set" if not rows else held if not over else f"THE {_LIMIT[len(over)]} PASSED"
     wrong = contradictions(run.privacy)
     figures = "; figures do NOT follow from the events" if wrong else ""
     audited = audits(run)[1]
     checks = {True: "the audits hold", False: "the audits do NOT hold", None: "nothing was audited"}[audited]
-    tone = "bad" if over or wrong or audited is False else "soft" if run.simulated else "good"
+    tone = "bad" if over or wrong or audited is False else "good" if rows and not run.simulated else "soft"
     return f"{limits}{figures}; {checks}.", tone
 
 
