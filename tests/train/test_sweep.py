@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import statistics
 import xml.etree.ElementTree as ET
 
@@ -138,6 +139,21 @@ def test_the_plot_is_against_epsilon_a_number_or_names(runs, words, tmp_path):
     write_sweep(tmp_path, read_sweep(tmp_path))
     texts = [one.text for one in ET.parse(tmp_path / "sweep.svg").iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
     assert set(words) <= {text.split(", last")[0] for text in texts if text}
+
+
+@pytest.mark.parametrize("differ", [True, False])
+def test_private_counts_that_differ_between_modes_are_drawn_for_each(differ, tmp_path):
+    for number, (mode, epsilon) in enumerate((mode, one) for mode in ("local", "secure") for one in (2.0, 8.0)):
+        job(tmp_path / str(number), top1=0.5, epsilon=epsilon, privacy__mode=mode)
+        if differ and mode == "local":
+            path = tmp_path / str(number) / "results.json"
+            results = json.loads(path.read_text())
+            results["baselines"]["private_ngram"]["top1"] = 0.1
+            path.write_text(json.dumps(results))
+    write_sweep(tmp_path, read_sweep(tmp_path))
+    page = (tmp_path / "sweep.html").read_text()
+    assert ("private counts, one release at the same ε: privacy.mode=local" in page) is differ
+    assert ("private counts, one release at the same ε: privacy.mode=secure" in page) is differ
 
 
 @pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed")

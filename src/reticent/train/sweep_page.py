@@ -77,18 +77,9 @@ def _picture(sweep: Sweep, *, keyed: bool = False) -> Picture:
         return _by_name(sweep, title, keyed=keyed)
     lines, joined, more = _lines(sweep, axis)
     name = sweep.settings[axis]
-    levels = [
-        _level(
-            sweep,
-            axis,
-            _named(sweep.baseline),
-            {place: row.baseline for place, row in enumerate(sweep.rows)},
-            style=len(lines),
-        )
-    ]
-    private = {place: row.private.mean for place, row in enumerate(sweep.rows) if row.private is not None}
-    if private:
-        levels.append(_level(sweep, axis, _named(PRIVATE), private, style=len(lines) + 1))
+    whole = {place: row.baseline for place, row in enumerate(sweep.rows)}
+    levels = [_level(sweep, axis, _named(sweep.baseline), whole, style=len(lines))]
+    levels += _private_levels(sweep, axis, style=len(lines) + 1)
     xlabel = _AXES.get(name, name)
     svg = measured("sweep", lines, levels, xlabel=xlabel, ylabel=_YLABEL, joined=joined, keyed=keyed)
     keys = (*(_key(line.label, line.style) for line in lines), *(_key(one.label, one.style) for one in levels))
@@ -123,14 +114,33 @@ def _axis(sweep: Sweep) -> int | None:
     return numbers[0] if numbers else None
 
 
+def _private_levels(sweep: Sweep, axis: int, *, style: int) -> list[Line]:
+    """Private counts: a line for each of the other settings where they differ between those and can be told apart; else one."""
+    figures = {place: row.private.mean for place, row in enumerate(sweep.rows) if row.private is not None}
+    groups: dict[str, dict[int, float]] = {}
+    for place, figure in figures.items():
+        groups.setdefault(_beside(sweep, axis, sweep.rows[place]), {})[place] = figure
+    each = [
+        _level(sweep, axis, f"{_named(PRIVATE)}: {label}", theirs, style=min(style + number, SERIES - 1))
+        for number, (label, theirs) in enumerate(groups.items())
+    ]
+    if len({line.points for line in each}) > 1 and style + len(each) <= SERIES:
+        return each
+    return [_level(sweep, axis, _named(PRIVATE), figures, style=style)] if figures else []
+
+
+def _beside(sweep: Sweep, axis: int, row: Row) -> str:
+    """A row's settings, but for the one along the bottom; empty where that is the only one."""
+    named = zip(sweep.settings, row.values, strict=True)
+    return ", ".join(f"{name}={shown(value)}" for at, (name, value) in enumerate(named) if at != axis)
+
+
 def _lines(sweep: Sweep, axis: int) -> tuple[list[Measured], bool, str]:
     """A line for each of the other settings; where there are too many to tell apart, dots without lines."""
-    others = [place for place in range(len(sweep.settings)) if place != axis]
-    names = [sweep.settings[place] for place in others]
     groups: dict[str, list[tuple[float, float, float | None]]] = {}
     for row in sweep.rows:
-        label = ", ".join(f"{name}={shown(row.values[at])}" for name, at in zip(names, others, strict=True))
-        groups.setdefault(label or "this model", []).append((row.values[axis], *_top1(row)))
+        label = _beside(sweep, axis, row) or "this model"
+        groups.setdefault(label, []).append((row.values[axis], *_top1(row)))
     if len(groups) < SERIES - 1:
         lines = [
             Measured(label=label, points=tuple(sorted(points)), style=style)
@@ -141,7 +151,7 @@ def _lines(sweep: Sweep, axis: int) -> tuple[list[Measured], bool, str]:
     return (
         [Measured(label="this model", points=every, style=0)],
         False,
-        f" Varied too, see the table: {', '.join(names)}.",
+        f" Varied too, see the table: {', '.join(name for at, name in enumerate(sweep.settings) if at != axis)}.",
     )
 
 
