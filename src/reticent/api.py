@@ -78,6 +78,10 @@ def run(
         raise StateError(
             f"running an experiment needs the package {missing.name}: pip install 'reticent[research,server]'; nothing was trained"
         ) from None
+    if not all(isinstance(word, str) for word in overrides) or not isinstance(folder, str | Path | None):
+        raise SettingError(
+            "a run takes settings as words, each a str, and its folder as a str or Path; nothing was trained"
+        )
     resumed = [word for word in overrides if word.startswith(RESUME)]
     shape = (len(resumed), len(overrides), folder is None)
     if shape not in ((1, 1, True), (0, len(overrides), False)) or RESUME in resumed or folder == "":

@@ -275,6 +275,13 @@ REFUSED = {
     "a group that is a number": ("server=3", "server=3: server takes one of "),
     "a group deleted by number": ("~privacy=3", "~privacy=3: privacy takes one of "),
     "an experiment without its sign": ("experiment=quickstart", "use +experiment=quickstart"),
+    "an option of Hydra's without its other half": (
+        "--resolve",
+        "Hydra can't begin with these words: The --resolve flag",
+    ),
+    "a number of thousands of digits": (f"seed={'9' * 4_400}", "Hydra can't begin with these words"),
+    "a variable that is not set": ("hydra.job.env_copy=[NO_SUCH_ONE]", "Hydra can't begin with these words"),
+    "more people than there are": ("data.people=1000001", "in this run, data.people must be 1000000 at most"),
     "a folder that is null": ("hydra.sweep.dir=null", "Error merging override hydra.sweep.dir=null; nothing"),
     "an option that is not there": ("privacy=secur_eps4", "Could not find 'privacy/secur_eps4'; there are: local_eps8"),
     "a setting misspelt": ("privacy.epsilom=3", "Could not override 'privacy.epsilom'; is privacy.epsilon meant?"),
@@ -315,3 +322,51 @@ def test_an_empty_name_is_not_the_folder_where_somebody_stands(words, few, tmp_p
     assert main(["train", *(WORDS if "resume=" not in words else ()), *words]) == 2
     assert "folder" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_refused_run_made_is_gone_and_what_was_there_stays(few, tmp_path):
+    mine, new = tmp_path / "mine", tmp_path / "a" / "b"
+    mine.mkdir()
+    for folder in (mine, new):
+        assert train("seed=-1", folder=folder) == 2
+    assert list(tmp_path.iterdir()) == [mine]
+
+
+def test_a_link_in_a_circle_is_a_sentence(few, tmp_path, capsys):
+    (tmp_path / "loop").symlink_to("loop")
+    assert train("data=files", f"data.path={tmp_path}/loop", folder=tmp_path / "out", base=()) == 2
+    assert "leads to no file or folder" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"\0\xff", b"[" * 100_000, b"9" * 5_000, b"3", b"{}", b'{"round": NaN}'],
+    ids=["bytes", "deep", "digits", "number", "empty", "nan"],
+)
+def test_a_journal_that_is_none_is_refused_before_any_work(line, finished, tmp_path, capsys):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    rounds = folder / "rounds.jsonl"
+    rounds.write_bytes(line + b"\n" + rounds.read_bytes())
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert main(["train", f"resume={folder}"]) == 2
+    assert "isn't a journal of rounds; nothing was trained" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_settings_that_were_edited_after_the_run_began_are_not_gone_on_with(finished, tmp_path, capsys):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("seed: 3", "seed: 7"))
+    assert main(["train", f"resume={folder}"]) == 2
+    assert "config.yaml was changed after its run began" in capsys.readouterr().err
+    assert json.loads((folder / "results.json").read_text())["seed"] == 3
+
+
+def test_from_python_a_setting_is_a_word(tmp_path):
+    import reticent
+    from reticent.errors import SettingError
+
+    for words, folder in (((3,), "f"), ((None,), "f"), (("seed=1",), 3), (("seed=1",), b"f")):
+        with pytest.raises(SettingError, match="takes settings as words"):
+            reticent.run(*words, folder=folder)

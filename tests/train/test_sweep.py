@@ -116,6 +116,27 @@ def test_a_file_that_is_none_is_one_sentence(name, wrong, tmp_path):
         read_sweep(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"top1": float("nan")},
+        {"top1": 10**400},
+        {"top1": "0.5"},
+        {"seed": "0"},
+        {"baselines": {}},
+        {"scored": {"part": None}},
+    ],
+    ids=["nan", "huge", "text", "seed", "baselines", "part"],
+)
+def test_figures_that_are_none_are_one_sentence(changes, tmp_path):
+    for number in range(2):
+        job(tmp_path / str(number), top1=0.5, seed=number)
+    path = tmp_path / "1" / "results.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(FormatError, match=r"results\.json is not what a job of a sweep leaves"):
+        read_sweep(tmp_path)
+
+
 def test_without_any_result_there_is_a_list_and_no_plot(tmp_path):
     keep_failure(tmp_path / "0", ["data=drawn"], "memory was <short>", exit_code=1)
     assert write_sweep(tmp_path, read_sweep(tmp_path)) == ("sweep.csv", "sweep.html")

@@ -125,6 +125,24 @@ def test_the_folders_of_named_jobs_and_of_own_configs_are_compared_as_their_laun
     assert not list(folder.rglob("failed.json"))
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("seed=range(0,0)",), "no job of the sweep lies in"),
+        (("seed=range(0,1e9)",), "this sweep has 1,000,000,000 jobs, and 10,000 are the most"),
+        (("seed=0,1", "hydra.output_subdir=.hydra"), "hydra.output_subdir must be null"),
+        (("seed=0,1", "server.rounds=0"), "in this run, server.rounds must be 1 at least"),
+    ],
+)
+def test_a_sweep_that_makes_no_sense_touches_no_finished_job(words, said, begun, tmp_path, capsys):
+    main(["train", "-m", *WORDS, "seed=0,1", f"hydra.sweep.dir={tmp_path}/done"])
+    folder = tmp_path / ("done" if "server.rounds=0" in words else "new")
+    capsys.readouterr()
+    assert main(["train", "-m", *WORDS, *words, f"hydra.sweep.dir={folder}"]) == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.rglob("failed.json"))
+
+
 def test_joblib_runs_a_job_in_another_process_and_hears_what_it_said(tmp_path, capsys):
     words = [*WORDS, "privacy.epsilon=-1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     assert main(["train", "-m", *words, f"hydra.sweep.dir={tmp_path}"]) == 2
@@ -139,12 +157,13 @@ def test_optuna_makes_the_returned_number_small(tmp_path, monkeypatch):
 
     def played(settings, root, *, alone, noted):
         asked.append(settings.privacy.clip_norm)
+        RunFolder(root).begin(settings)
         return {"perplexity": 3 + math.log(settings.privacy.clip_norm / 0.2) ** 2}
 
     monkeypatch.setattr(app, "_run", played)
     words = [*WORDS, "hydra/sweeper=optuna", "hydra.sweeper.n_trials=12", "hydra.sweeper.n_jobs=1"]
     words += ["privacy.clip_norm=tag(log,interval(0.05,1))", f"hydra.sweep.dir={tmp_path}"]
-    assert main(["train", "-m", *words]) == 0
+    assert main(["train", "-m", *words]) == 1  # the table misses the results
     best = yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())
     assert len(set(asked)) == 12
     nearest = min(asked, key=lambda one: abs(math.log(one / 0.2)))

@@ -26,10 +26,9 @@ from reticent.train.refusals import first_sentence, no_option, refused
 from reticent.train.settings import NOTHING, Settings, settings_of
 from reticent.train.summary import describe, summary
 from reticent.train.sweep import forget_failure, keep_failure, read_sweep, table
-from reticent.train.sweeping import Begun, SweepRefused, begun
+from reticent.train.sweeping import OWN_CONFIG, Begun, SweepRefused, begun, made
 
 RESUME = "resume="
-_SWEEP = ("-m", "--multirun")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -48,21 +47,24 @@ def main(arguments: Sequence[str]) -> None:
 
 def _compose(arguments: Sequence[str]) -> None:
     """Let Hydra put the settings together and call the experiment, once or for each of a sweep."""
-    arguments = sorted(
-        arguments, key=lambda word: word not in _SWEEP
-    )  # Hydra takes -m before or after all words, not amid them
+    arguments = sorted(arguments, key=_is_override)  # argparse takes no option amid them
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign, assignment]
     trouble: list[Exception] = []
+    entered: list[bool] = []
 
     def experiment(config: DictConfig) -> float | None:
+        entered.append(True)
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             return _job(config)
         try:
             if not str(HydraConfig.get().run.dir):
                 raise SettingError(f"hydra.run.dir takes a folder, and . is this one; {NOTHING}")
+            if HydraConfig.get().output_subdir is not None:
+                raise SettingError(f"hydra.output_subdir must be null: {OWN_CONFIG}; {NOTHING}")
             return _experiment(config)
-        except (ReticentError, OmegaConfBaseException) as error:
+        except (ReticentError, OmegaConfBaseException, OSError) as error:
+            _unmake()
             trouble.append(error)  # raised, Hydra would print the whole command line before it
             return None
 
@@ -77,24 +79,33 @@ def _compose(arguments: Sequence[str]) -> None:
         return
     except SweepRefused as refusal:
         raise refusal.error from None
-    except (HydraException, OmegaConfBaseException) as error:
+    except (ReticentError, HydraException, OmegaConfBaseException) as error:
         raise refused(error) from error
     except Exception as error:
         wrong = no_option(error, arguments, conf_folder())
         if len(begun) == sweeps:
-            if wrong is None:
-                raise
-            raise wrong from error
+            if wrong is None and entered:
+                raise  # a fault of this program
+            raise wrong or SettingError(
+                f"Hydra can't begin with these words: {first_sentence(error)}; {NOTHING}"
+            ) from error
         stopped = wrong or error  # by a launcher or a sweeper: what goes wrong in a job stays in its folder
     finally:
         sys.argv = before
     if trouble:
-        raise refused(trouble[0])
-    for sweep in begun[sweeps:]:
-        _end_sweep(sweep)
+        raise trouble[0] if isinstance(trouble[0], OSError) else refused(trouble[0])
+    found = [_end_sweep(sweep) for sweep in begun[sweeps:]]
     if stopped is not None:
         why = first_sentence(stopped).removesuffix(f"; {NOTHING}")
         raise StateError(f"the sweep was stopped: {why}; what had finished stays") from stopped
+    if not all(found):
+        raise SettingError(
+            f"no job of the sweep lies in {begun[-1].root}: it had none, or hydra.sweep.subdir leads elsewhere"
+        )
+
+
+def _is_override(word: str) -> bool:
+    return word.startswith(("+", "~")) or ("=" in word and not word.startswith("-"))
 
 
 def _job(config: DictConfig) -> float:
@@ -115,18 +126,19 @@ def _job(config: DictConfig) -> float:
     return math.nan
 
 
-def _end_sweep(begun: Begun) -> None:
-    """The table and the plot over all jobs in the folder. Raises: what the first job without results said."""
+def _end_sweep(begun: Begun) -> bool:
+    """The table and the plot over all jobs in the folder; whether there were any. Raises: what the first job without results said."""
     from reticent.train.sweep_page import write_sweep  # matplotlib takes its time
 
     sweep = read_sweep(begun.root, words=begun.words)
     if not sweep.rows and not sweep.failures:
-        return
+        return False
     names = write_sweep(begun.root, sweep)
     print(f"\n{table(sweep)}\n\n{', '.join(names)} in {begun.root}", flush=True)
     for one in sweep.failures:
         error = InputError if one.exit_code == InputError.exit_code else ReticentError
         raise error(f"job {one.job} of the sweep has no results: {one.sentence}")
+    return True
 
 
 def conf_folder() -> Path:
@@ -140,15 +152,17 @@ def conf_folder() -> Path:
 
 def _experiment(config: DictConfig) -> float:
     root = Path(HydraConfig.get().runtime.output_dir)
-    alone = str(HydraConfig.get().launcher["_target_"]).endswith("BasicLauncher")
-    try:
-        sweep = HydraConfig.get().mode is RunMode.MULTIRUN
-        noted = _note_once if sweep else _note
-        return float(_run(settings_of(config, sweep=sweep), root, alone=alone, noted=noted)["perplexity"])
-    except (ReticentError, OmegaConfBaseException):
-        with contextlib.suppress(OSError):  # with anything in it, it stays
-            root.rmdir()  # Hydra makes it before anything is checked
-        raise
+    alone = "BasicLauncher" in str(HydraConfig.get().launcher)
+    sweep = HydraConfig.get().mode is RunMode.MULTIRUN
+    noted = _note_once if sweep else _note
+    return float(_run(settings_of(config, sweep=sweep), root, alone=alone, noted=noted)["perplexity"])
+
+
+def _unmake() -> None:
+    """Hydra makes a run's folder before anything is checked; what holds anything, or was there before, stays."""
+    for folder in made:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _resume(arguments: Sequence[str]) -> None:

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
 
+from reticent.errors import ReticentError
 from reticent.train.app import conf_folder
 from reticent.train.refusals import no_option, refused
 from reticent.train.settings import Settings, settings_of
@@ -16,10 +15,7 @@ def composed(overrides: Sequence[str]) -> Settings:
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
             return settings_of(compose("train", overrides=list(overrides)))
-    except (HydraException, OmegaConfBaseException) as error:
-        raise refused(error) from error
-    except ValueError as error:
-        wrong = no_option(error, overrides, conf_folder())
-        if wrong is None:
-            raise
-        raise wrong from error
+    except ReticentError:
+        raise
+    except Exception as error:  # Hydra's and OmegaConf's own errors are not all of their kinds
+        raise no_option(error, overrides, conf_folder()) or refused(error) from error

@@ -3,17 +3,20 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]  # has no type information
 
 from reticent.aggregate.durable import whole_lines
+from reticent.audit.report.files import Round
 from reticent.errors import FormatError, SettingError
 from reticent.records.files import read_regular, replace_private
 from reticent.train.settings import NOTHING, Settings
 
 _LIMIT_BYTES = 1 << 20
+_DIGEST = "config.sha256"  # of config.yaml as the run wrote it: a resume trusts nothing that was edited
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,15 @@ class RunFolder:
         """Write the settings down, or, on a resume, find the very same ones. Raises: StateError, SettingError."""
         self.root.mkdir(parents=True, exist_ok=True)
         if not self.config.exists():
-            text = yaml.safe_dump(settings.to_value(), sort_keys=False)
-            replace_private(self.config, text.encode())
+            text = yaml.safe_dump(settings.to_value(), sort_keys=False).encode()
+            replace_private(self.config, text)
+            replace_private(self.root / _DIGEST, sha256(text).hexdigest().encode())
         elif self.settings().pinned() != settings:
             raise SettingError(f"{self.root} holds a run with other settings; {NOTHING} and it is unchanged")
+        elif self._changed():
+            raise SettingError(
+                f"{self.config} was changed after its run began, so what lies there is of other settings; {NOTHING} and it is unchanged"
+            )
 
     def settings(self) -> Settings:
         """The settings of the run that lies here. Raises: StateError where there is none, FormatError."""
@@ -61,11 +69,22 @@ class RunFolder:
         except SettingError as error:
             raise FormatError(f"{self.config}: {error}") from None
 
+    def _changed(self) -> bool:
+        kept = self.root / _DIGEST
+        return kept.exists() and kept.read_bytes() != sha256(self.config.read_bytes()).hexdigest().encode()
+
     def write(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a JSON file for people and programs. Raises: StateError."""
         replace_private(self.root / name, json.dumps(value, indent=2, allow_nan=False).encode() + b"\n")
 
     def lines(self) -> list[dict[str, Any]]:
-        """The whole lines of rounds.jsonl."""
+        """The whole lines of rounds.jsonl. Raises: FormatError for one that is none."""
         data = self.rounds.read_bytes() if self.rounds.exists() else b""
-        return [json.loads(line) for line in whole_lines(data)]
+        found = []
+        for line in whole_lines(data):
+            try:
+                Round.model_validate_json(line)
+                found.append(json.loads(line))
+            except (ValueError, RecursionError):  # pydantic's own is one
+                raise FormatError(f"{self.rounds} isn't a journal of rounds; {NOTHING} and it is unchanged") from None
+        return found

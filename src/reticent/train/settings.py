@@ -10,7 +10,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from reticent.aggregate.centre import Aggregation, Mean
 from reticent.aggregate.optimiser import Momentum, Optimiser
-from reticent.errors import SettingError
+from reticent.errors import SettingError, printable
 from reticent.model import catalogue
 from reticent.recordings import source
 from reticent.records.plain import PlainTraining
@@ -20,6 +20,7 @@ from reticent.sim.clipping import AdaptiveClip, Clip, FixedClip
 
 NOTHING = "nothing was trained"
 MOST_ROUNDS = 10_000  # a report takes twice as many lines: a resume and an aborted round have one of their own
+MOST_PEOPLE = 1_000_000
 _TAG = re.compile(r"\b(learn|engine|tracking|server\.optimiser|server\.aggregation|privacy\.clip)\.[a-z_]+\.(?=[a-z_])")
 """Pydantic names which of several types it read."""
 
@@ -31,7 +32,7 @@ class Data(Record):
     TITLE: ClassVar[str] = "data setting"
 
     source: Literal["office", "drawn", "drawn-web", "files"]
-    people: Count | None
+    people: Annotated[int, Field(ge=1, le=MOST_PEOPLE)] | None
     path: str | None = None
     sha256: Hash | None = None
 
@@ -291,9 +292,9 @@ class Settings(Record):
         catalogue.entry(settings.model.name)
         data, tracking = settings.data, settings.tracking  # their paths made whole: a resume may start elsewhere
         if data.path is not None:
-            data = data.model_copy(update={"path": str(Path(data.path).resolve())})
+            data = data.model_copy(update={"path": _whole(data.path)})
         if isinstance(tracking, MLflow):
-            tracking = tracking.model_copy(update={"folder": str(Path(tracking.folder).resolve())})
+            tracking = tracking.model_copy(update={"folder": _whole(tracking.folder)})
         return settings.model_copy(update={"data": data, "tracking": tracking})
 
     def pinned(self) -> Self:
@@ -308,6 +309,13 @@ class Settings(Record):
                 "the run is unchanged"
             )
         return self.model_copy(update={"data": self.data.model_copy(update={"sha256": found})})
+
+
+def _whole(path: str) -> str:
+    try:
+        return str(Path(path).resolve())
+    except (OSError, RuntimeError, ValueError):  # links in a circle; a name that is none
+        raise SettingError(f"{printable(path)[:200]} leads to no file or folder; {NOTHING}") from None
 
 
 def settings_of(config: DictConfig, *, sweep: bool = False) -> Settings:

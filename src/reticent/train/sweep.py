@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -209,14 +210,17 @@ def _private(baselines: Sequence[Mapping[str, Any]]) -> Figure | None:
 
 
 def _results(folder: Path) -> dict[str, Any]:
+    """results.json, of which a table's figures are finite numbers."""
     with _reading(folder / "results.json"):
         results: dict[str, Any] = json.loads((folder / "results.json").read_bytes())
-        float(results["seed"]), str(results["engine"]), str(results["scored"]["part"])
-        for number in (
-            *(_figure(results, name) for name in METRICS),
-            *(one["top1"] for one in results["baselines"].values()),
-        ):
-            float(number)
+        numbers = [_figure(results, name) for name in METRICS]
+        numbers += [results["seed"], *(one["top1"] for one in results["baselines"].values())]
+        if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+            raise ValueError
+        if not all(isinstance(text, str) for text in (results["engine"], results["scored"]["part"])):
+            raise TypeError
+        if not set(results["baselines"]) - {PRIVATE}:
+            raise KeyError
         return results
 
 
@@ -224,7 +228,7 @@ def _results(folder: Path) -> dict[str, Any]:
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise FormatError(f"{path} is not what a job of a sweep leaves; no table was written, the runs stay") from None
 
 
@@ -234,7 +238,8 @@ def _figure(results: Mapping[str, Any], name: str) -> float:
 
 
 def _strongest(results: Sequence[Mapping[str, Any]]) -> str:
-    names = [name for name in results[0]["baselines"] if name != PRIVATE] if results else []
+    every = [one["baselines"] for one in results]
+    names = [name for name in every[0] if name != PRIVATE and all(name in one for one in every)] if every else []
     return max(names, key=lambda name: sum(one["baselines"][name]["top1"] for one in results), default="")
 
 
@@ -243,6 +248,9 @@ def _failure(folder: Path, root: Path, known: Sequence[str]) -> Failure | None:
     if (folder / FAILED).is_file():
         with _reading(folder / FAILED):
             kept = json.loads((folder / FAILED).read_bytes())
+            if not (isinstance(kept["sentence"], str) and kept["exit_code"] in (1, 2)):
+                raise ValueError
+            kept["sentence"].encode()  # a lone half of a character is none
             told = [word for word in kept["words"].split() if word not in known]
             words = " ".join(told) or kept["words"]
             return Failure(job=job, words=words, sentence=kept["sentence"], exit_code=kept["exit_code"])

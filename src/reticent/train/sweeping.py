@@ -12,6 +12,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -20,10 +21,13 @@ from reticent.errors import ReticentError, SettingError
 from reticent.privacy.grid import release_epsilon, release_mu
 from reticent.recordings import source
 from reticent.train.folder import RunFolder
+from reticent.train.refusals import refused
 from reticent.train.settings import NOTHING, settings_of
 from reticent.train.tracking import flat
 
 _NUMBERED = "${hydra.job.num}"  # Hydra's own default of hydra.sweep.subdir
+OWN_CONFIG = "a run's own config.yaml holds its settings"
+MOST_JOBS = 10_000
 _ABOUT_PEOPLE = ("data", "privacy", "engine", "evaluate", "experiment")
 
 
@@ -36,6 +40,8 @@ class Begun:
 
 
 begun: list[Begun] = []
+made: list[Path] = []
+"""Folders that Hydra makes for the run of this process, the deepest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +64,17 @@ class SweepRefused(BaseException):
 class SweepBegins(Callback):
     """conf/train.yaml names it."""
 
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        root = Path(str(config.hydra.run.dir))
+        made[:] = [folder for folder in (root, *root.parents) if not folder.exists()]
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Raises: SweepRefused for a folder that holds another sweep."""
+        """Raises: SweepRefused for a folder that holds another sweep, and for settings of Hydra's that would hide or mix up jobs."""
         words, sweep, sweeper = tuple(config.hydra.overrides.task), config.hydra.sweep, config.hydra.sweeper
         if not str(sweep.dir):
             raise SweepRefused(SettingError(f"hydra.sweep.dir takes a folder, and . is this one; {NOTHING}"))
+        if config.hydra.output_subdir is not None:
+            raise SweepRefused(SettingError(f"hydra.output_subdir must be null: {OWN_CONFIG}; {NOTHING}"))
         root, trials = Path(str(sweep.dir)), sweeper.get("n_trials")
         try:
             varied = [f"{name}={value}" for name, value in (sweeper.get("params") or {}).items()]
@@ -83,10 +95,23 @@ def jobs(words: Sequence[str], *, trials: int | None = None) -> list[tuple[str, 
     overrides = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(
         list(words)
     )
+    number = trials or math.prod(map(_values, overrides))
+    if number > MOST_JOBS:
+        raise SweepRefused(SettingError(f"this sweep has {number:,} jobs, and {MOST_JOBS:,} are the most; {NOTHING}"))
     if trials is not None:
         fixed = tuple(str(one.input_line) for one in overrides if not one.is_sweep_override())
         return [fixed] * trials
     return [tuple(job) for job in BasicSweeper.split_arguments(overrides, None)[0]]
+
+
+def _values(override: Override) -> int:
+    """How many a word has."""
+    value = override.value()
+    if isinstance(value, ChoiceSweep):
+        return len(value.list)
+    if isinstance(value, RangeSweep) and value.start is not None and value.stop is not None and value.step:
+        return max(0, math.ceil((value.stop - value.start) / value.step))
+    return 1
 
 
 def _check_folders(root: Path, jobs: Sequence[tuple[str, ...]], config: DictConfig, *, chosen: bool) -> None:
@@ -100,9 +125,12 @@ def _check_folders(root: Path, jobs: Sequence[tuple[str, ...]], config: DictConf
             continue
         try:
             there = flat(folder.settings().pinned())
-            here = flat(settings_of(_composed(config, words), sweep=True).pinned())
-        except (ReticentError, OmegaConfBaseException):  # the job says what is wrong
+        except ReticentError:  # the job says what is wrong with it
             continue
+        try:
+            here = flat(settings_of(_composed(config, words), sweep=True).pinned())
+        except (ReticentError, OmegaConfBaseException) as error:  # said in no folder that holds another run
+            raise SweepRefused(refused(error)) from None
         other = next((name for name in (there | here) if there.get(name) != here.get(name)), None)
         if chosen or other is not None:
             which = "" if chosen else f" ({other} is {there.get(str(other))} there and {here.get(str(other))} here)"
