@@ -354,13 +354,15 @@ def test_a_journal_that_is_none_is_refused_before_any_work(line, finished, tmp_p
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-def test_settings_that_were_edited_after_the_run_began_are_not_gone_on_with(finished, tmp_path, capsys):
+def test_settings_that_were_edited_after_the_run_began_are_not_gone_on_with(finished, few, tmp_path, capsys):
     folder = shutil.copytree(finished, tmp_path / "run")
     config = folder / "config.yaml"
     config.write_text(config.read_text().replace("seed: 3", "seed: 7"))
     assert main(["train", f"resume={folder}"]) == 2
     assert "config.yaml was changed after its run began" in capsys.readouterr().err
     assert json.loads((folder / "results.json").read_text())["seed"] == 3
+    config.write_text(config.read_text().replace("seed: 7", "seed: 3").replace("workers: 1", "workers: 2"))
+    assert main(["train", f"resume={folder}"]) == 0  # only how it runs
 
 
 def test_from_python_a_setting_is_a_word(tmp_path):

@@ -13,10 +13,13 @@ from reticent.aggregate.durable import whole_lines
 from reticent.audit.report.files import Round
 from reticent.errors import FormatError, SettingError
 from reticent.records.files import read_regular, replace_private
-from reticent.train.settings import NOTHING, Settings
+from reticent.train.settings import NOTHING, Settings, named
 
 _LIMIT_BYTES = 1 << 20
-_DIGEST = "config.sha256"  # of config.yaml as the run wrote it: a resume trusts nothing that was edited
+_DIGEST = "settings.sha256"  # of what the run began with: a resume goes on with nothing that was edited
+_MAY_CHANGE = {  # where and how it runs, not what comes out
+    "data.path", "engine.address", "engine.workers", "engine.cache_mb", "engine.device", "tracking.name", "tracking.folder",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class RunFolder:
         if not self.config.exists():
             text = yaml.safe_dump(settings.to_value(), sort_keys=False).encode()
             replace_private(self.config, text)
-            replace_private(self.root / _DIGEST, sha256(text).hexdigest().encode())
+            replace_private(self.root / _DIGEST, self._decides())
         elif self.settings().pinned() != settings:
             raise SettingError(f"{self.root} holds a run with other settings; {NOTHING} and it is unchanged")
         elif self._changed():
@@ -71,7 +74,13 @@ class RunFolder:
 
     def _changed(self) -> bool:
         kept = self.root / _DIGEST
-        return kept.exists() and kept.read_bytes() != sha256(self.config.read_bytes()).hexdigest().encode()
+        return kept.exists() and kept.read_bytes() != self._decides()
+
+    def _decides(self) -> bytes:
+        """A digest of config.yaml's values, as they stand there: what a later release adds is not among them."""
+        values = named(yaml.safe_load(self.config.read_bytes()))
+        kept = sorted((name, repr(value)) for name, value in values if name not in _MAY_CHANGE)
+        return sha256(json.dumps(kept).encode()).hexdigest().encode()
 
     def write(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a JSON file for people and programs. Raises: StateError."""

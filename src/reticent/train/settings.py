@@ -1,7 +1,7 @@
 """What an experiment is asked for, as frozen types; what Hydra composed is checked here and goes no further."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -325,3 +325,17 @@ def settings_of(config: DictConfig, *, sweep: bool = False) -> Settings:
     if not isinstance(values, dict):
         raise SettingError(f"the settings are no mapping of names to values; {NOTHING}")
     return Settings.of(values, unsaid="validation" if sweep else "test")
+
+
+def flat(settings: Settings) -> dict[str, Any]:
+    """group.name → value, as on the command line; however deep."""
+    return dict(named(settings.to_value()))
+
+
+def named(values: Mapping[str, Any], begin: str = "") -> Iterator[tuple[str, Any]]:
+    """The same of values as a file holds them."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from named(value, f"{begin}{name}.")
+        else:
+            yield f"{begin}{name}", value

@@ -14,7 +14,7 @@ from typing import Any
 from reticent.audit.report.wording import simulated
 from reticent.errors import FormatError
 from reticent.train.folder import RunFolder
-from reticent.train.tracking import flat
+from reticent.train.settings import flat
 
 FAILED = "failed.json"
 PRIVATE = "private_ngram"

@@ -22,8 +22,7 @@ from reticent.privacy.grid import release_epsilon, release_mu
 from reticent.recordings import source
 from reticent.train.folder import RunFolder
 from reticent.train.refusals import refused
-from reticent.train.settings import NOTHING, settings_of
-from reticent.train.tracking import flat
+from reticent.train.settings import NOTHING, flat, settings_of
 
 _NUMBERED = "${hydra.job.num}"  # Hydra's own default of hydra.sweep.subdir
 OWN_CONFIG = "a run's own config.yaml holds its settings"

@@ -14,7 +14,7 @@ from reticent.errors import StateError
 from reticent.records.files import replace_private
 from reticent.train.folder import RunFolder
 from reticent.train.planning import Planned
-from reticent.train.settings import NOTHING, MLflow, NoTracking, Settings, TensorBoard
+from reticent.train.settings import NOTHING, MLflow, NoTracking, TensorBoard, flat
 from reticent.train.watching import Watch, counts, people_per_second, spent
 
 _PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow-skinny"}
@@ -161,16 +161,3 @@ class MLflowRun(Watch):
             history = self._client.get_metric_history(self._run_id, name) if name in known else []
             self._logged[name] = {one.step for one in history}
         return self._logged[name]
-
-
-def flat(settings: Settings) -> dict[str, Any]:
-    """group.name → value, as on the command line; however deep."""
-    return dict(_named("", settings.to_value()))
-
-
-def _named(begin: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _named(f"{begin}{name}.", value)
-        else:
-            yield f"{begin}{name}", value
