@@ -62,7 +62,7 @@ class Planned:
         needed = math.ceil(self.cohort * (ratio if secure else ratio**2))
         return (
             f"the noise of all rounds will be {ratio:,.1f} times as long as the longest way that {self.cohort:,} people's updates "
-            f"could go: expect no gain; at this epsilon, noise as long as that way takes {needed:,} people a round (docs/what-to-expect.md)"
+            f"could go: expect little, and harm from a clip norm that is too large; at this epsilon, noise as long as that way takes {needed:,} people a round (docs/what-to-expect.md)"
         )
 
     def events(self, rounds: int) -> tuple[PrivacyEvent, ...]:

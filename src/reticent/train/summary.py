@@ -71,7 +71,7 @@ def summary(results: Mapping[str, Any], root: Path) -> str:
         lines += [
             "",
             f"The noise of all rounds is {results['noise_over_path']:,.1f} times as long as the longest way that the updates could go: "
-            "expect no gain from these people at this epsilon.",
+            "expect little from these people at this epsilon, and harm from a clip norm that is too large.",
         ]
     lines += [
         "",
