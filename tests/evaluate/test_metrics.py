@@ -116,7 +116,8 @@ def test_many_examples_are_scored_in_parts_with_the_same_result(monkeypatch: pyt
     pool = random_pool(40)
     whole = score(MODEL, "heads", initial(MODEL, "heads"), pool)
     monkeypatch.setattr("reticent.evaluate.metrics._EXAMPLES_AT_ONCE", 7)
-    assert score(MODEL, "heads", initial(MODEL, "heads"), pool).as_dict() == pytest.approx(whole.as_dict(), rel=1e-12)
+    in_parts = score(MODEL, "heads", initial(MODEL, "heads"), pool)
+    assert in_parts.as_dict() == pytest.approx(whole.as_dict(), rel=1e-6)  # float32 rounds by the shape of a part
 
 
 @pytest.mark.parametrize("trainable", ["heads", "all"])
