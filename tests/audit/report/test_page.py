@@ -5,16 +5,19 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import Markup
 
 from reticent.aggregate.validation import Reason
-from reticent.audit.report import wording
+from reticent.audit.report import pictures, wording
 from reticent.audit.report.files import Adversary
 from reticent.audit.report.page import page
+from reticent.audit.report.plots import Line
 from reticent.audit.report.read import read_run
 from reticent.cli import main
 from reticent.privacy.guarantees import Adversary as KnownAdversary
@@ -87,6 +90,22 @@ def test_what_is_left_of_each_limit_is_a_picture_and_without_limits_there_is_non
     assert html.count("<h4>Budget left by this run</h4>") == 1
     assert html.count("<h4>Budget left (simulated)</h4>") == 1
     assert "what other runs took of a person" in html
+    drawn: list[tuple[tuple[float, float], ...]] = []
+    real = pictures.curves
+
+    def noted(name: str, lines: Sequence[Line], **rest: Any) -> Markup:
+        drawn.extend(line.points for line in lines if name.endswith("-left"))
+        return real(name, lines, **rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "curves", noted)
+        sample = samples.simulated(rounds=3)
+        made(sample, tmp_path / "drawn")
+    for points, unit in zip(drawn, ("employee", "example"), strict=True):
+        limit = sample.privacy["limits"][unit]
+        left = [1 - one[unit]["server"] / limit for one in sample.privacy["by_round"]]
+        assert points[0] == (0.0, 1.0)
+        assert [share for _, share in points[1:]] == pytest.approx(left)
     assert "one person, of ε = " in html
     sample = small()
     sample.privacy["limits"] = {"employee": None, "example": None}

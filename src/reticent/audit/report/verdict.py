@@ -72,7 +72,7 @@ def _limited(figure: Figure) -> bool:
 
 
 def headline(run: Run) -> tuple[str, str]:
-    """Limits and audits in one sentence, and its tone: bad, good, or soft where no device took part and nothing could hold."""
+    """Limits and audits in one sentence, and its tone: bad, good, or soft where there was nothing to hold: no device, or no limit."""
     rows = [row for unit in Unit if (row := charged(run.privacy, unit)) and row.limit is not None]
     over = [row.figure.unit.value for row in rows if row.over]
     held = "The limits would have held" if run.simulated else "The limits held"
