@@ -30,7 +30,7 @@ from reticent.egress import Update
 from reticent.learn.memory import Memory
 from reticent.model import catalogue
 from reticent.model.bringing import write_model
-from reticent.model.network import initial
+from reticent.model.public import initial
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import SeededNoise, SystemNoise
 from reticent.records.canonical import digest

@@ -7,12 +7,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import workload
-from ours import Kernel
+from kernel import Kernel
 
 
 def main() -> None:
     asked = workload.asked()
-    _, weights = workload.start()
+    weights = workload.weights()
     kernel, told = Kernel(), workload.Told()
     for number in range(asked.rounds):
         total = workload.noise(number)

@@ -24,8 +24,9 @@ from reticent.model import catalogue
 from reticent.model.frozen import Frozen
 from reticent.model.heads import CELL_LOSS, summed_loss
 from reticent.model.inputs import Inputs, inputs
-from reticent.model.network import Network, initial, load, trained
+from reticent.model.network import Network, load, trained
 from reticent.model.pools import take
+from reticent.model.public import initial
 from reticent.privacy.noise import SeededNoise, SystemNoise
 from reticent.records.plan import LocalTraining
 from scripts.bench import bar

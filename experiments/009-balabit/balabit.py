@@ -16,8 +16,8 @@ from reticent.evaluate.baselines import baselines
 from reticent.evaluate.metrics import Scorer
 from reticent.learn.train import Learner
 from reticent.model import catalogue
-from reticent.model.network import initial
 from reticent.model.pools import together
+from reticent.model.public import initial
 from reticent.privacy.calibration import noise_multiplier
 from reticent.privacy.events import Mode
 from reticent.privacy.mechanism import grid_for

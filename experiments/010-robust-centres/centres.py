@@ -15,7 +15,7 @@ import numpy as np
 from reticent.aggregate.centre import Median, TrimmedMean, noise_length
 from reticent.learn.train import local_update
 from reticent.model import catalogue
-from reticent.model.network import initial
+from reticent.model.public import initial
 from reticent.privacy.mechanism import grid_for, norm_bound, payload_bound, release_vector
 from reticent.privacy.noise import SeededNoise
 from reticent.records.plan import LocalTraining

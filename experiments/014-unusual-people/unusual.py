@@ -20,8 +20,8 @@ from reticent.actions.vocabulary import KINDS
 from reticent.evaluate.baselines import MarkovChain
 from reticent.evaluate.metrics import Scorer
 from reticent.model.checkpoint_file import read_weights
-from reticent.model.network import initial
 from reticent.model.pools import together
+from reticent.model.public import initial
 from reticent.recordings import source
 
 PARTS = 5  # as many groups of people, with equally many windows each

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from reticent.actions.pool import Pool
 from reticent.egress import Payment, SealedRelease, SimulatedRelease, Update, seal, simulate
 from reticent.errors import IntegrityError, PolicyViolation, Replayed
-from reticent.evaluate.measure import longest_share, measure
+from reticent.evaluate.measure import measure
+from reticent.evaluate.shares import longest_share
 from reticent.learn.train import Learn, local_update
 from reticent.model import catalogue
 from reticent.privacy.noise import SeededNoise, SystemNoise

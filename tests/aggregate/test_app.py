@@ -15,7 +15,7 @@ from reticent.aggregate.standing import write_optimiser, write_submission
 from reticent.errors import IntegrityError, NewerFormatError, ReticentError, RoundAborted, SettingError, StateError
 from reticent.model import catalogue
 from reticent.model.checkpoint_file import read_weights
-from reticent.model.network import initial
+from reticent.model.public import initial
 from reticent.privacy.events import Mode
 from reticent.recordings import source
 from reticent.records.keys import SigningKey

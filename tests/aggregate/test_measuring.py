@@ -7,7 +7,7 @@ import pytest
 
 from reticent.aggregate.attempt import MEASURED
 from reticent.errors import RoundAborted
-from reticent.evaluate.measure import longest_share
+from reticent.evaluate.shares import longest_share
 from reticent.records.plan import MEASURES
 from tests.aggregate.scripted import ScriptedDevice, World, a_plan
 

@@ -12,7 +12,8 @@ from reticent.errors import FormatError, SettingError, StateError
 from reticent.learn.train import local_update
 from reticent.model import catalogue
 from reticent.model.bringing import write_model
-from reticent.model.network import features, initial, load, made
+from reticent.model.network import features, load, made
+from reticent.model.public import initial
 from reticent.privacy.noise import SeededNoise
 from reticent.records.plan import LocalTraining
 from tests.api import trunks

@@ -13,7 +13,7 @@ from reticent.actions.vocabulary import FRAME_HEIGHT, FRAME_WIDTH
 from reticent.capture.keys import key_class
 from reticent.client import Task, answer
 from reticent.egress import SimulatedRelease
-from reticent.model.network import initial
+from reticent.model.public import initial
 from reticent.privacy.noise import SeededNoise
 from tests.world import MODEL, plan
 

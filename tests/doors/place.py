@@ -17,7 +17,7 @@ import pytest
 from reticent.keeper import enrolment
 from reticent.keeper.state import opened
 from reticent.model.checkpoint_file import SavedWeights, write_weights
-from reticent.model.network import initial
+from reticent.model.public import initial
 from reticent.recordings.source import OFFICE
 from reticent.records.enrolment import Ticket, read_enrolment, read_ticket, sign_ticket
 from reticent.records.entries import Charge

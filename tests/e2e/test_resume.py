@@ -16,7 +16,7 @@ import yaml
 
 from reticent.aggregate.optimiser import Momentum
 from reticent.model.checkpoint_file import read_weights
-from reticent.model.network import initial
+from reticent.model.public import initial
 from reticent.records.ledger import read_ledger
 from reticent.records.messages import ReleaseReply
 from reticent.records.plan import Plan

@@ -18,7 +18,7 @@ from reticent.aggregate.checkpoint import read_checkpoint
 from reticent.aggregate.optimiser import Momentum
 from reticent.aggregate.rounds import Course, run_course
 from reticent.errors import InputError
-from reticent.model.network import initial
+from reticent.model.public import initial
 from reticent.model.tensors import Floats
 from reticent.records.entries import Charge, kind_of
 from reticent.records.ledger import read_ledger

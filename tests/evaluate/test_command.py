@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from reticent.cli.evaluate import evaluate
 from reticent.errors import FormatError, InputError, NewerFormatError, SettingError
 from reticent.model.checkpoint_file import SavedWeights, write_weights
-from reticent.model.network import initial
+from reticent.model.public import initial
 from reticent.model.tensors import encode
 from reticent.recordings import source
 

@@ -5,11 +5,12 @@ import pytest
 
 from reticent.actions.pool import Pool
 from reticent.client import Task, answer
-from reticent.evaluate.measure import longest_share, measure, reading
+from reticent.evaluate.measure import measure
 from reticent.evaluate.metrics import score
+from reticent.evaluate.shares import longest_share, reading
 from reticent.model import catalogue
-from reticent.model.network import initial
 from reticent.model.pools import take, together
+from reticent.model.public import initial
 from reticent.privacy.events import Unit
 from reticent.privacy.noise import SeededNoise
 from reticent.recordings import source

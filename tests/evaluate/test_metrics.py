@@ -13,8 +13,8 @@ from reticent.actions.vocabulary import CELLS, KINDS
 from reticent.errors import SettingError
 from reticent.evaluate.metrics import Hits, Scorer, hits, metrics, score
 from reticent.model.catalogue import parameters
-from reticent.model.network import initial
 from reticent.model.pools import take
+from reticent.model.public import initial
 from tests.model.random_pools import random_pool
 
 MODEL = "office-60k"

@@ -7,8 +7,8 @@ import pytest
 from reticent.actions.pool import Pool
 from reticent.evaluate.baselines import baselines
 from reticent.evaluate.metrics import Metrics, score
-from reticent.model.network import initial
 from reticent.model.pools import together
+from reticent.model.public import initial
 from reticent.recordings import source
 
 LEANT_TO = [("office", 74, 73), ("web", 20, 180)]  # docs/adr/0008-trunk-and-heads.md

@@ -9,8 +9,8 @@ from reticent.learn import train
 from reticent.learn.memory import Memory
 from reticent.learn.train import Learn, local_update
 from reticent.model import catalogue
-from reticent.model.network import initial
 from reticent.model.pools import take, together
+from reticent.model.public import initial
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import SeededNoise
 from reticent.records.plan import LocalTraining

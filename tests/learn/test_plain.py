@@ -13,8 +13,9 @@ from reticent.learn.plain import PlainLearner, batches
 from reticent.model.frozen import Frozen
 from reticent.model.heads import summed_loss
 from reticent.model.inputs import inputs
-from reticent.model.network import initial, load, set_vector, trained, vector
+from reticent.model.network import load, set_vector, trained, vector
 from reticent.model.pools import take
+from reticent.model.public import initial
 from reticent.privacy.noise import SeededNoise
 from reticent.records.plain import PlainPlan, PlainTraining
 from reticent.records.plan import Plan

@@ -8,7 +8,7 @@ from reticent.learn.stacked import stacked_updates
 from reticent.learn.train import Learner
 from reticent.model import catalogue
 from reticent.model.frozen import Frozen
-from reticent.model.network import initial
+from reticent.model.public import initial
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import SeededNoise
 from reticent.records.plan import LocalTraining

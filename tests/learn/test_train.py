@@ -16,8 +16,9 @@ from reticent.learn.train import WEIGHT_LIMIT, Learner, local_update
 from reticent.model import catalogue
 from reticent.model.catalogue import parameters
 from reticent.model.inputs import inputs
-from reticent.model.network import initial, load, set_vector, trained
+from reticent.model.network import load, set_vector, trained
 from reticent.model.pools import take, together
+from reticent.model.public import initial
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import NoiseSource, SeededNoise, SystemNoise
 from reticent.records.plan import LocalTraining

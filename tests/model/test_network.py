@@ -15,8 +15,9 @@ from reticent.actions.vocabulary import CELLS, KINDS
 from reticent.errors import FormatError, NewerFormatError, SettingError
 from reticent.model import catalogue, network
 from reticent.model.inputs import inputs
-from reticent.model.network import decode_public, encode_public, features, initial, load, set_vector, trained, vector
+from reticent.model.network import decode_public, encode_public, features, load, set_vector, trained, vector
 from reticent.model.pools import take
+from reticent.model.public import initial
 from reticent.model.tensors import encode
 from tests.model.random_pools import random_pool
 

@@ -20,7 +20,7 @@ from reticent.aggregate.rounds import Course, run_course
 from reticent.client import Task, answer
 from reticent.errors import RoundAborted
 from reticent.learn.train import Prepared
-from reticent.model.network import initial
+from reticent.model.public import initial
 from reticent.privacy.mechanism import release_vector
 from reticent.privacy.noise import SeededNoise
 from reticent.records.canonical import digest

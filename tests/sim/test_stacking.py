@@ -7,7 +7,7 @@ import torch
 from reticent.errors import SettingError
 from reticent.learn import train
 from reticent.model import catalogue
-from reticent.model.network import initial
+from reticent.model.public import initial
 from reticent.sim import stacking
 from reticent.sim.stacking import chosen_device
 from tests.sim.world import MODEL, a_plan, make_worker

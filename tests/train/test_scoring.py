@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reticent.model.network import initial
+from reticent.model.public import initial
 from reticent.recordings import source
 from reticent.train import scoring
 from reticent.train.scoring import Scoring

@@ -9,17 +9,18 @@ from blazefl.contrib.fedavg import FedAvgBaseClientTrainer, FedAvgBaseServerHand
 from torch.utils.data import DataLoader, TensorDataset
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+import cnn
 import workload
 
 
 class Models:
     def select_model(self, model_name):
-        return workload.start()[0]
+        return cnn.start()[0]
 
 
 class Clients:
     def get_dataloader(self, type_, cid, batch_size, generator=None):
-        return DataLoader(TensorDataset(*workload.data(cid)), batch_size=batch_size)
+        return DataLoader(TensorDataset(*cnn.data(cid)), batch_size=batch_size)
 
 
 class Server(FedAvgBaseServerHandler):
@@ -37,7 +38,7 @@ class Server(FedAvgBaseServerHandler):
 
 def main():
     asked = workload.asked()
-    workload.start()
+    cnn.start()
     data = Clients()
     common = {
         "model_selector": Models(),

@@ -16,6 +16,7 @@ from flwr.serverapp.strategy import FedAvg
 from flwr.simulation import run_simulation
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+import cnn
 import workload
 
 client_app, server_app = ClientApp(), ServerApp()
@@ -25,13 +26,13 @@ _models = []  # one a process, as Flower's examples make one a message: kept, wh
 @client_app.train()
 def train(message, context):
     if not _models:
-        _models.append(workload.start()[0])
+        _models.append(cnn.start()[0])
     model = _models[0]
     model.load_state_dict(message.content["arrays"].to_torch_state_dict())
     optimiser = torch.optim.SGD(model.parameters(), lr=workload.LEARNING_RATE)
-    for batch in workload.batches(*workload.data(message.content["config"]["client"])):
+    for batch in cnn.batches(*cnn.data(message.content["config"]["client"])):
         optimiser.zero_grad()
-        workload.local_loss(model, *batch).backward()
+        cnn.local_loss(model, *batch).backward()
         optimiser.step()
     return Message(RecordDict({"arrays": ArrayRecord(model.state_dict())}), reply_to=message)
 
@@ -76,7 +77,7 @@ class Strategy(FedAvg):
 @server_app.main()
 def main(grid, context):
     asked = workload.asked()
-    model, _ = workload.start()
+    model, _ = cnn.start()
     told = workload.Told()
     Strategy(asked, model, told).start(
         grid=grid, initial_arrays=ArrayRecord(model.state_dict()), num_rounds=asked.rounds

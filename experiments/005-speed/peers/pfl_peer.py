@@ -19,12 +19,13 @@ from pfl.postprocessor.base import Postprocessor
 from pfl.privacy.privacy_mechanism import NormClippingOnly
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+import cnn
 import workload
 
 
-class Cnn(workload.Cnn):
+class Cnn(cnn.Cnn):
     def loss(self, images, labels, eval=False):  # noqa: A002  # pfl's word
-        return workload.local_loss(self, images, labels)
+        return cnn.local_loss(self, images, labels)
 
     def metrics(self, images, labels, eval=False):  # noqa: A002  # pfl's word
         return {}
@@ -60,9 +61,9 @@ class Rounds(TrainingProcessCallback):
 
 def main():
     asked = workload.asked()
-    workload.start()
-    torch.manual_seed(workload.SEED)
+    start, _ = cnn.start()
     network = Cnn()
+    network.load_state_dict(start.state_dict())
     model = PyTorchModel(
         network,
         local_optimizer_create=torch.optim.SGD,
@@ -71,7 +72,7 @@ def main():
     cohorts = (workload.cohort(number, clients=asked.clients, size=asked.cohort) for number in count())
     people = chain.from_iterable(cohorts)
     training = FederatedDataset(
-        lambda person: Dataset(raw_data=list(workload.data(person)), user_id=str(person)), lambda: next(people)
+        lambda person: Dataset(raw_data=list(cnn.data(person)), user_id=str(person)), lambda: next(people)
     )
     names = [name for name, _ in network.named_parameters()]
     backend = SimulatedBackend(

@@ -28,7 +28,7 @@ from reticent.errors import IntegrityError, ReticentError, RoundAborted, Setting
 from reticent.evaluate.metrics import Scorer
 from reticent.model import catalogue
 from reticent.model.checkpoint_file import SavedWeights, read_weights, write_weights
-from reticent.model.network import initial
+from reticent.model.public import initial
 from reticent.recordings import source
 from reticent.records.files import naming
 from reticent.records.keys import SigningKey, is_hex

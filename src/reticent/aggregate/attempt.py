@@ -33,7 +33,7 @@ from reticent.aggregate.validation import (
     reply_bytes,
 )
 from reticent.errors import IntegrityError, RoundAborted
-from reticent.evaluate.measure import reading
+from reticent.evaluate.shares import reading
 from reticent.privacy.mechanism import norm_bound, payload_bound
 from reticent.records.canonical import digest
 from reticent.records.files import replace_private

@@ -120,7 +120,7 @@ def _numbered(rows: Sequence[Mapping[str, float | int | str]]) -> str:
 
 def _checkpoint(checkpoint: str) -> SavedWeights:
     """A file's weights, or the public start of the model that is named. Raises SettingError for neither."""
-    from reticent.model.network import initial
+    from reticent.model.public import initial
 
     path = Path(checkpoint)
     if path.is_file():

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import lru_cache
-from hashlib import sha256
 from importlib import import_module
 
 import numpy as np
@@ -15,15 +14,14 @@ from reticent.actions.vocabulary import CELLS
 from reticent.errors import FormatError, SettingError
 from reticent.model import catalogue
 from reticent.model.architecture import Architecture
-from reticent.model.checkpoint_file import check_version
 from reticent.model.heads import Heads
 from reticent.model.inputs import Inputs, inputs
 from reticent.model.own import OwnWidths
 from reticent.model.pools import take
-from reticent.model.tensors import Floats, check_shapes, decode, encode
+from reticent.model.public import PUBLIC_VERSION, public_bytes, public_tensors
+from reticent.model.tensors import Floats, encode
 from reticent.model.trunk import Features, OwnTrunk, Trunk, WhitenedTrunk
 
-PUBLIC_VERSION = 1
 _EXAMPLES_AT_ONCE = 32
 
 
@@ -52,11 +50,6 @@ def load(name: str) -> Network:
     catalogue holds, or doesn't fit the trunk).
     """
     return deepcopy(_public(name, catalogue.entry(name)))
-
-
-def initial(name: str, trainable: str) -> Floats:
-    """The public start of training, shape (P,), float32: heads and trunk fitted on public data. Raises SettingError."""
-    return vector(_public(name, catalogue.entry(name)), trainable)
 
 
 def trained(network: Network, trainable: str) -> Iterator[tuple[str, nn.Parameter]]:
@@ -120,11 +113,8 @@ def encode_public(network: Network, *, name: str) -> bytes:
 
 def decode_public(data: bytes, *, name: str) -> Network:
     """Raises FormatError, NewerFormatError for bytes that are not the named model's."""
-    widths = catalogue.entry(name).architecture
-    tensors, metadata = decode(data)
-    check_version(metadata, known=PUBLIC_VERSION)
-    check_shapes(tensors, {**widths.heads(), **widths.trunk(), **widths.statistics()})
-    network = Network(widths)
+    tensors = public_tensors(data, name=name)
+    network = Network(catalogue.entry(name).architecture)
     try:
         network.load_state_dict({key: torch.from_numpy(values.copy()) for key, values in tensors.items()})
     except RuntimeError:  # of a trunk that was brought: this package's own has the shapes that were just checked
@@ -147,12 +137,8 @@ def made(trunk: str) -> nn.Module:
     return found
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=8)  # by entry too: a name that is registered again means another model
 def _public(name: str, entry: catalogue.Entry) -> Network:
-    data = catalogue.public_bytes(name)
-    if sha256(data).hexdigest() != entry.sha256:
-        raise FormatError(
-            f"the public weights of {name} in this installation are not the ones it was released with; nothing was loaded"
-        )
+    data = public_bytes(name)
     with torch.random.fork_rng(devices=[]):  # building layers draws from torch's generator; nobody should notice
         return decode_public(data, name=name)

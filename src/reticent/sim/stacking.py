@@ -13,8 +13,8 @@ from reticent.errors import SettingError
 from reticent.learn.stacked import stacked_updates
 from reticent.learn.train import Learn, Learner, Prepared
 from reticent.model.frozen import Frozen
-from reticent.model.network import initial
 from reticent.model.pools import take
+from reticent.model.public import initial
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import NoiseSource, SeededNoise
 from reticent.records.plan import LocalTraining, Plan

@@ -76,12 +76,7 @@ class Processes:
         self._pools: list[ProcessPoolExecutor] = []
 
     def __enter__(self) -> Self:
-        get_ready()
-        context = multiprocessing.get_context("forkserver")
-        self._pools = [
-            ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(self._make_worker,))
-            for _ in range(self._workers)
-        ]
+        self._pools = [own_process(_make, self._make_worker) for _ in range(self._workers)]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -101,12 +96,24 @@ class Processes:
         return self._pools[place].submit(_answer, number, people, weights, clip_norm)
 
 
+def own_process(begin: Callable[..., None], *arguments: object) -> ProcessPoolExecutor:
+    """One process of one thread, forked from the helper when it is first asked, which calls `begin(*arguments)` before all else.
+    It is not replaced where it dies, and ends with this process."""
+    get_ready()
+    context = multiprocessing.get_context("forkserver")
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(begin, arguments))
+
+
 _workers: list[Worker] = []  # the one of this process, if it was started for one
 
 
-def _begin(make_worker: MakeWorker) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells its workers when to end
+def _begin(begin: Callable[..., None], arguments: tuple[object, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells its processes when to end
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin(*arguments)
+
+
+def _make(make_worker: MakeWorker) -> None:
     _workers.append(make_worker())
 
 

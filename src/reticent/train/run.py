@@ -19,7 +19,7 @@ from reticent.train.hosts import host_of
 from reticent.train.measuring import measuring, read_measured, simulate_measuring
 from reticent.train.planning import Planned, once, planned
 from reticent.train.privacy_file import epsilons, privacy_file
-from reticent.train.scoring import Scoring
+from reticent.train.scores import Scores, scores
 from reticent.train.settings import NOTHING, Settings, SuperLink
 from reticent.train.simulated import simulate
 from reticent.train.tracking import trackers
@@ -73,41 +73,50 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
     workers_mb, measured, device = 0.0, None, "cpu"
     trained: Sequence[str] = ()
     limits: Mapping[str, float | None]
-    if isinstance(engine, SuperLink):
-        from reticent.train.devices import run_on_devices
+    with scores(settings) as scoring:
+        if isinstance(engine, SuperLink):
+            from reticent.train.devices import run_on_devices
 
-        made, limits, measured = run_on_devices(settings, engine, folder, began=began, told=told, noted=noted)
-        scoring = _scoring(settings)
-    else:
-        people = population(settings.data.origin, people=settings.data.people)
-        if not len(people):
-            raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
-        made = planned(settings, people=len(people))
-        measured = measuring(made)
-        with host_of(engine, made) as host:
-            device = host.device
-            folder.begin(settings)
-            if made.outlook is not None:
-                noted(made.outlook)
-            scoring = _scoring(settings)
-            began(made, folder.lines())
-            workers_mb = simulate(made, people, host, folder=folder, scoring=scoring, told=told)
+            made, limits, measured = run_on_devices(settings, engine, folder, began=began, told=told, noted=noted)
+        else:
+            people = population(settings.data.origin, people=settings.data.people)
+            if not len(people):
+                raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
+            made = planned(settings, people=len(people))
+            measured = measuring(made)
+            with host_of(engine, made) as host:
+                device = host.device
+                folder.begin(settings)
+                if made.outlook is not None:
+                    noted(made.outlook)
+                began(made, folder.lines())
+                workers_mb = simulate(made, people, host, folder=folder, scores=scoring, told=told)
+                if measured is not None:
+                    weights = read_weights(folder.model).weights
+                    simulate_measuring(measured, made, people, host, weights=weights, folder=folder)
+            trained = people.names
+            limits = {"employee": settings.privacy.epsilon, "example": settings.privacy.epsilon_example}
             if measured is not None:
-                weights = read_weights(folder.model).weights
-                simulate_measuring(measured, made, people, host, weights=weights, folder=folder)
-        trained = people.names
-        limits = {"employee": settings.privacy.epsilon, "example": settings.privacy.epsilon_example}
-        if measured is not None:
-            limits = {"employee": None, "example": None}  # it was checked before; the measurement is allowed beside it
-    return finish(
-        made, folder, scoring, limits=limits, trained=trained, workers_mb=workers_mb, device=device, measured=measured
-    )
+                limits = {
+                    "employee": None,
+                    "example": None,
+                }  # it was checked before; the measurement is allowed beside it
+        return finish(
+            made,
+            folder,
+            scoring,
+            limits=limits,
+            trained=trained,
+            workers_mb=workers_mb,
+            device=device,
+            measured=measured,
+        )
 
 
 def finish(
     made: Planned,
     folder: RunFolder,
-    scoring: Scoring,
+    scoring: Scores,
     *,
     limits: Mapping[str, float | None],
     trained: Sequence[str],
@@ -163,15 +172,9 @@ def finish(
         "seconds_per_round": seconds,
         "clients_per_second": statistics.median(line["released"] for line in applied) / max(seconds, 1e-9),
         "bytes_per_round": statistics.median(line["bytes_received"] for line in applied),
-        "peak_rss_mb": round(peak_rss_mb() + workers_mb, 1),
+        "peak_rss_mb": round(peak_rss_mb() + scoring.peak_rss_mb() + workers_mb, 1),
         "device": device,
     }
     folder.write("results.json", results)
     replace_private(folder.report, page(read_run(folder.root)))
     return results
-
-
-def _scoring(settings: Settings) -> Scoring:
-    return Scoring(
-        settings.data.origin, part=settings.evaluate.part, model=settings.model.name, trainable=settings.learn.trainable
-    )

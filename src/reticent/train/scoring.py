@@ -90,6 +90,10 @@ class Scoring:
             {**figures.as_dict(), "order": member.order, "clip_norm": member.clip_norm, "counted": len(counted)},
         )
 
+    def peak_rss_mb(self) -> float:
+        """Of a process beside this one: there is none."""
+        return 0.0
+
     def _chosen_on(self) -> Pool:
         """Whom the private counts are chosen on: validation people, or public ones, or drawn ones. Never clients: a choice tells too."""
         groups = source.split(self._data)

@@ -8,7 +8,7 @@ from reticent.aggregate.attempt import weights_bytes
 from reticent.aggregate.rounds import Course, run_course
 from reticent.model import catalogue
 from reticent.model.checkpoint_file import SavedWeights, write_weights
-from reticent.model.network import initial
+from reticent.model.public import initial
 from reticent.model.tensors import Floats
 from reticent.records.canonical import digest
 from reticent.sim.population import Population
@@ -17,7 +17,7 @@ from reticent.sim.worker import make_worker
 from reticent.train.folder import RunFolder
 from reticent.train.hosts import Host
 from reticent.train.planning import Planned
-from reticent.train.scoring import Scoring
+from reticent.train.scores import Scores
 
 
 def simulate(
@@ -26,7 +26,7 @@ def simulate(
     host: Host,
     *,
     folder: RunFolder,
-    scoring: Scoring,
+    scores: Scores,
     told: Callable[[Mapping[str, Any]], None],
 ) -> float:
     """Play all rounds, or those that are left; the folder then holds rounds.jsonl, checkpoint/ and the model.
@@ -60,7 +60,7 @@ def simulate(
         plan_id=plan_id,
         terms=plan,
         run_folder=folder.root,
-        score=scoring,
+        score=scores,
         publish=publish,
         optimiser=made.settings.server.optimiser,
         clip_norm=None if clip is None else made.settings.privacy.clip_norm,
@@ -83,7 +83,7 @@ def simulate(
         )
         start = initial(plan.model, plan.trainable)
         if not (folder.root / "checkpoint").exists():
-            play.begin(0, weights_bytes(start), course.clip_norm)  # while this process scores the start
+            play.begin(0, weights_bytes(start), course.clip_norm)  # while the start is scored
         run_course(course, start, play)
         peaks_mb.append(play.peak_rss_mb)
 
