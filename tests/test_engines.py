@@ -27,6 +27,7 @@ from reticent import client
 from reticent.actions.pool import Pool
 from reticent.cli import main
 from reticent.egress import Update
+from reticent.errors import StateError
 from reticent.learn.memory import Memory
 from reticent.model import catalogue
 from reticent.model.bringing import write_model
@@ -37,6 +38,7 @@ from reticent.records.canonical import digest
 from reticent.records.plan import Plan
 from reticent.sim import actors, worker
 from reticent.sim.rounds import SimulatedRound
+from reticent.sim.tasks import run_all
 from reticent.sim.worker import PartialSum, Worker, _mixed
 from reticent.sim.workers import local_workers
 from tests.api.trunks import Sound
@@ -250,6 +252,68 @@ def test_more_actors_than_ray_has_cores_is_one_sentence(
     assert main(["train", *WORDS, "engine=ray", "engine.workers=3", f"hydra.run.dir={tmp_path / 'out'}"]) == 2
     assert "Ray has 2 cores; nothing was trained" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def swept(one_ray: ExitStack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of three runs as tasks of Ray; two of them can't be."""
+    folder = tmp_path_factory.mktemp("swept") / "out"
+    words = ["hydra/launcher=ray", "engine.workers=1", "privacy.epsilon=4,-1", f"hydra.sweep.dir={folder}"]
+    assert main(["train", "-m", *WORDS, *words]) == 2
+    words = ["hydra/launcher=ray", "engine=ray,inprocess", f"hydra.sweep.dir={folder}/engines"]
+    assert main(["train", "-m", *WORDS, *words]) == 2
+    return folder
+
+
+def test_a_sweep_over_ray_gives_the_same_bits_and_one_table(ray: None, here: Path, swept: Path) -> None:
+    for folder in (swept / "0", swept / "engines" / "1"):
+        assert weights_of(folder) == weights_of(here)
+        assert (folder / "model.safetensors").read_bytes() == (here / "model.safetensors").read_bytes()
+    assert (swept / "sweep.csv").read_text().count("\n") == 3
+
+
+def test_a_run_over_ray_that_fails_leaves_its_reason_and_the_others(ray: None, swept: Path) -> None:
+    said = [json.loads((swept / job / "failed.json").read_text())["sentence"] for job in ("1", "engines/0")]
+    assert "privacy.epsilon must be" in said[0]
+    assert "(hydra/launcher=ray) takes engine=inprocess" in said[1]
+    assert not (swept / "1" / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("cpus_per_job=3", "cpus_per_job is 3, and Ray has 2 cores"),
+        ("cpus_per_job=0", "cpus_per_job takes a whole number of at least 1"),
+        ("cpus_per_job=nan", "cpus_per_job takes a whole number of at least 1"),
+        ("cpus_per_job=true", "cpus_per_job takes a whole number of at least 1"),
+        ("address=head", "address takes null, auto or host:port"),
+        ("address=7", "address takes null, auto or host:port"),
+        ("address=127.0.0.1:6379", "connected to Ray already; hydra.launcher.address must be null"),
+    ],
+)
+def test_what_ray_s_launcher_can_t_do_is_one_sentence(
+    words: str, said: str, ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out"
+    words_of_all = ["hydra/launcher=ray", f"hydra.launcher.{words}", f"hydra.sweep.dir={folder}", "seed=0,1"]
+    assert main(["train", "-m", *WORDS[:-1], *words_of_all]) == 2
+    printed = capsys.readouterr().err
+    assert f"hydra.launcher.{said.removeprefix('hydra.launcher.')}" in printed or said in printed
+    assert printed.count("\n") == 1
+    assert not folder.exists()
+
+
+def test_a_task_whose_process_is_lost_is_asked_again_and_then_said(ray: None, tmp_path: Path) -> None:
+    def lost(times: int) -> str:
+        (tmp_path / str(os.getpid())).touch()
+        if len(list(tmp_path.iterdir())) <= times:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return "here"
+
+    settings: dict[str, Any] = {"address": None, "cpus_per_task": 1, "setting": "hydra.launcher"}
+    assert run_all(lost, [(1,)], retries=1, **settings) == ["here"]
+    with pytest.raises(StateError, match="1 of 1 runs was lost 2 times"):
+        run_all(lost, [(99,)], retries=1, **settings)
 
 
 def test_flower_would_end_a_ray_that_others_use_and_is_refused(

@@ -50,6 +50,17 @@ def test_a_journal_ahead_of_the_checkpoint_is_refused(path):
     assert rounds(path) == [4]
 
 
+def test_rounds_without_a_checkpoint_are_refused(path):
+    journal = Journal(path)
+    journal.check_unbegun()
+    journal.append(a_line(-1, status=Status.START))
+    journal.check_unbegun()
+    journal.append(a_line(0))
+    with pytest.raises(IntegrityError, match="round 0 was applied, and there is no checkpoint"):
+        journal.check_unbegun()
+    assert rounds(path) == [-1, 0]
+
+
 @pytest.mark.parametrize(
     "data",
     [b"\n", b"[]\n", b"{}\n", b'{"round":"1","status":"applied"}\n', b'{"round":1,"status":"done"}\n', b"\xff\n"],

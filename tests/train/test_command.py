@@ -285,13 +285,17 @@ REFUSED = {
     "a number of thousands of digits": (f"seed={'9' * 4_400}", "Hydra can't begin with these words"),
     "a variable that is not set": ("hydra.job.env_copy=[NO_SUCH_ONE]", "Hydra can't begin with these words"),
     "more people than there are": ("data.people=1000001", "in this run, data.people must be 1000000 at most"),
-    "a folder that is null": ("hydra.sweep.dir=null", "Error merging override hydra.sweep.dir=null; nothing"),
+    "a folder that is null": (
+        "hydra.sweep.dir=null",
+        "Error merging override hydra.sweep.dir=null: field 'hydra.sweep.dir' is not Optional; nothing",
+    ),
     "an option that is not there": ("privacy=secur_eps4", "Could not find 'privacy/secur_eps4'; there are: local_eps8"),
     "a setting misspelt": ("privacy.epsilom=3", "Could not override 'privacy.epsilom'; is privacy.epsilon meant?"),
     "a setting like no other": ("engine.zzz=3", "Could not override 'engine.zzz'; nothing was trained"),
     "several values without -m": ("privacy.epsilon=1,2", "'privacy.epsilon=1,2'; -m makes a run of each value"),
     "a name of another setting's": ("seed=${nope}", "seed: Interpolation key 'nope' not found"),
     "a tag of ours": ("engine.workers=0", "in this run, engine.workers must be 1 at least"),
+    "Hydra's own way to call us": ("~hydra.callbacks.sweep", "hydra.callbacks.sweep stays as it is"),
     "noise for an epsilon beyond any limit": ("learn.noise_multiplier=0.01", "would pass the example limit"),
 }
 
@@ -316,7 +320,7 @@ def test_a_group_that_is_null_is_one_sentence_in_a_sweep_and_from_python_too(few
         composed(["model=history", "privacy=null"])
     words = ["model=history,office-10k", "privacy=null,secure_eps4", f"hydra.sweep.dir={tmp_path}"]
     assert main(["train", "-m", *words]) == 2
-    assert "stopped: privacy=null,secure_eps4: privacy takes one of" in capsys.readouterr().err
+    assert "reticent: privacy=null,secure_eps4: privacy takes one of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [("hydra.run.dir=",), ("resume=",), ("-m", "seed=0,1", "hydra.sweep.dir=")])
@@ -355,6 +359,16 @@ def test_a_journal_that_is_none_is_refused_before_any_work(line, finished, tmp_p
     assert main(["train", f"resume={folder}"]) == 2
     assert "isn't a journal of rounds; nothing was trained" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_without_its_checkpoint_is_refused_before_any_work(finished, few, tmp_path, capsys):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    shutil.rmtree(folder / "checkpoint")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert main(["train", f"resume={folder}"]) == 1
+    assert "round 2 was applied, and there is no checkpoint of it" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert not (folder / "checkpoint").exists()
 
 
 def test_settings_that_were_edited_after_the_run_began_are_not_gone_on_with(finished, few, tmp_path, capsys):

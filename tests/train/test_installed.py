@@ -50,6 +50,8 @@ def test_an_installed_wheel_works_from_an_empty_folder(wheel, tmp_path):
     assert package == site / "reticent" / "__init__.py"
     assert settings["data"]["people"] == 1000
     assert settings["model"] == {"name": "history"}
+    assert (site / "hydra_plugins" / "reticent_ray.py").is_file()  # Hydra takes launchers from there alone
+    assert not (site / "hydra_plugins" / "__init__.py").exists()  # or it would hide those of other packages
 
 
 def test_an_editable_install_works_from_an_empty_folder(tmp_path):

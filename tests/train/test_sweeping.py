@@ -143,6 +143,32 @@ def test_a_sweep_that_makes_no_sense_touches_no_finished_job(words, said, begun,
     assert not list(tmp_path.rglob("failed.json"))
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("hydra/launcher=joblib", "hydra.launcher.batch_size=0"), "can't begin: batch_size must be"),
+        (("hydra/sweeper=optuna", "hydra.sweeper.n_jobs=0"), "hydra.sweeper.n_jobs must be 1 at least"),
+        (("hydra/sweeper=optuna", "hydra.sweeper.n_trials=0"), "hydra.sweeper.n_trials must be 1 at least"),
+        (("hydra.sweeper.max_batch_size=0",), "hydra.sweeper.max_batch_size must be 1 at least"),
+        (("hydra/launcher=ray", "+hydra.launcher.cores=1"), "there is no setting cores there"),
+        (("hydra/launcher=null",), "hydra/launcher takes one of basic, joblib, ray, submitit_local"),
+        (("hydra.sweep.dir=null",), "field 'hydra.sweep.dir' is not Optional"),
+        (("a b",), "a b can't be read"),
+        (("privacy.epsilon=[",), "privacy.epsilon=[ can't be read"),
+        (("~hydra.callbacks.sweep",), "hydra.callbacks.sweep stays as it is"),
+        (("hydra.callbacks.sweep._target_=os.getcwd",), "hydra.callbacks.sweep stays as it is"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_what_hydra_can_t_begin_is_one_sentence_and_leaves_nothing(words, said, tmp_path, capsys):
+    folder = tmp_path / "a" / "sweep"
+    assert main(["train", "-m", *WORDS, "seed=0,1", f"hydra.sweep.dir={folder}", *words]) == 2
+    sentences = capsys.readouterr().err.splitlines()
+    assert said in sentences[-1]
+    assert sentences[-1].endswith("nothing was trained")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_joblib_runs_a_job_in_another_process_and_hears_what_it_said(tmp_path, capsys):
     words = [*WORDS, "privacy.epsilon=-1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     assert main(["train", "-m", *words, f"hydra.sweep.dir={tmp_path}"]) == 2

@@ -119,6 +119,17 @@ def test_an_address_is_refused(address):
         Settings.of(values(tracking={"name": "mlflow", "folder": address}))
 
 
+@pytest.mark.parametrize("below", ["", "x", "x/y"])
+def test_a_store_that_can_t_be_made_is_one_sentence_before_any_work(below, tmp_path, capsys):
+    file = tmp_path / "file"
+    file.touch()
+    assert train("tracking=mlflow", f"tracking.folder={file / below}", folder=tmp_path / "out") == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "no folder can be made or written there; nothing was trained" in said
+    assert list(tmp_path.iterdir()) == [file]
+
+
 @pytest.mark.parametrize("name", ["tensorboard", "mlflow"])
 def test_a_missing_package_is_one_sentence_before_any_work(name, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tracking, "find_spec", lambda package: None)

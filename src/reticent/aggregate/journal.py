@@ -80,7 +80,7 @@ class Journal:
 
         Raises: IntegrityError, if a later round was applied: the checkpoint is older than the journal; nothing changes.
         """
-        done = [one["round"] for one in self._lines() if one["status"] in (Status.START, Status.APPLIED)]
+        done = self._done()
         if done and max(done) > line["round"]:
             raise IntegrityError(
                 f"{self._path} says that round {max(done)} was applied, the newest checkpoint is that of round "
@@ -88,6 +88,17 @@ class Journal:
             )
         if line["round"] not in done:
             self.append(line)
+
+    def check_unbegun(self) -> None:
+        """Raises: IntegrityError, if a round was applied, for a run without a checkpoint; nothing changes."""
+        last = max(self._done(), default=-1)
+        if last >= 0:
+            raise IntegrityError(
+                f"{self._path} says that round {last} was applied, and there is no checkpoint of it; nothing was applied or changed"
+            )
+
+    def _done(self) -> list[int]:
+        return [one["round"] for one in self._lines() if one["status"] in (Status.START, Status.APPLIED)]
 
     def _lines(self) -> list[dict[str, Any]]:
         data = self._path.read_bytes() if self._path.exists() else b""

@@ -96,6 +96,7 @@ def run_course(course: Course, initial: Vector, play: Play) -> ServerState:
     )
     begun = checkpoint is not None
     if checkpoint is None:
+        journal.check_unbegun()
         checkpoint = _beginning(course, initial)
         write_checkpoint(folder, checkpoint)
     journal.catch_up(checkpoint.line)

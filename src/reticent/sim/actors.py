@@ -24,18 +24,20 @@ from reticent.sim.workers import MakeWorker
 _RETRIES = 3  # of one slice whose actor was lost
 _START_S = 600.0  # a cluster's actors may wait so long for cores that others use, and for their imports
 _ANSWER_S = 10.0  # for a connection to a cluster's head
+_QUIET = {"RAY_DEDUP_LOGS": "0", "RAY_COLOR_PREFIX": "0"}  # what processes print is passed on line by line
 _LOCAL = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on every system: without clusters, Ray listens on loopback alone
     "http_proxy": "http://127.0.0.1:1",  # nobody's: its usage module asks the cloud's metadata address even when off
 }
+ADDRESS = r"(auto|[A-Za-z0-9._\-\[\]:]+:[0-9]{1,5})"
 _NOTHING = "nothing was trained"
 
 
-def check_installed(engine: str) -> None:
-    """Raises: StateError, where Ray is not installed."""
+def check_installed(word: str) -> None:
+    """word: of the command line, which asks for Ray. Raises: StateError, where it is not installed."""
     if find_spec("ray") is None:
-        raise StateError(f"engine={engine} needs the package ray: pip install 'reticent[ray]'; {_NOTHING}")
+        raise StateError(f"{word} needs the package ray: pip install 'reticent[ray]'; {_NOTHING}")
 
 
 def in_use() -> bool:
@@ -45,28 +47,40 @@ def in_use() -> bool:
 
 
 @contextmanager
-def connected(address: str | None, *, cores: int) -> Iterator[int]:
+def connected(address: str | None, *, cores: int, setting: str = "engine") -> Iterator[int]:
     """Ray, for as long as the `with` lasts; gives the number of its cores.
 
     address: of a cluster that this machine belongs to, host:port or auto; None starts Ray here, with `cores`, on loopback
-    and without a dashboard. Where this process is connected already, that Ray is used and left as it is.
+    and without a dashboard. setting: what address is below, in sentences. Where this process is connected already, that Ray is used and left as it is.
     Raises: StateError, if there is no Ray at the address.
     """
     if in_use():
+        if _in_task():
+            raise StateError(
+                f"a run that is itself a task of Ray (hydra/launcher=ray) takes engine=inprocess; {_NOTHING}"
+            )
         if address is not None:
-            raise StateError(f"this process is connected to Ray already; engine.address must be null; {_NOTHING}")
+            raise StateError(f"this process is connected to Ray already; {setting}.address must be null; {_NOTHING}")
         yield _cores()
         return
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reticent-", ignore_cleanup_errors=True))
         stop_on_sigterm = stack.enter_context(_sigterm_stops())
         stack.callback(_shutdown)
+        stack.enter_context(environment(**_QUIET))
         if address is None:
             _start(cores=cores, folder=folder)
         else:
             _connect(address)
         stop_on_sigterm()
         yield _cores()
+
+
+def _in_task() -> bool:
+    """Tasks that wait for actors hold the cores that those wait for."""
+    import ray
+
+    return bool(ray.get_runtime_context().worker.mode == ray.WORKER_MODE)
 
 
 def _start(*, cores: int, folder: str) -> None:

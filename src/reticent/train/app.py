@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ from reticent.train.sweep import forget_failure, keep_failure, read_sweep, table
 from reticent.train.sweeping import OWN_CONFIG, Begun, SweepRefused, begun, made
 
 RESUME = "resume="
+_OWN_CALLBACK = re.compile(r"[~+]*hydra(\.callbacks(\.sweep\b.*)?)?(=.*)?$")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -48,6 +50,8 @@ def main(arguments: Sequence[str]) -> None:
 def _compose(arguments: Sequence[str]) -> None:
     """Let Hydra put the settings together and call the experiment, once or for each of a sweep."""
     arguments = sorted(arguments, key=_is_override)  # argparse takes no option amid them
+    if any(_OWN_CALLBACK.match(word) for word in arguments):
+        raise SettingError(f"hydra.callbacks.sweep stays as it is: it tells which jobs of a sweep failed; {NOTHING}")
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign, assignment]
     trouble: list[Exception] = []
@@ -64,14 +68,15 @@ def _compose(arguments: Sequence[str]) -> None:
                 raise SettingError(f"hydra.output_subdir must be null: {OWN_CONFIG}; {NOTHING}")
             return _experiment(config)
         except (ReticentError, OmegaConfBaseException, OSError) as error:
-            _unmake()
+            _unmake(*made)
             trouble.append(error)  # raised, Hydra would print the whole command line before it
             return None
 
     application = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(experiment)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints what went wrong and exits by itself
     before, sys.argv = sys.argv, ["reticent train", *arguments]
-    sweeps, stopped = len(begun), None
+    sweeps = len(begun)
+    stopped: Exception | None = None
     try:
         parser.parse_args(list(arguments))
         application()
@@ -80,7 +85,9 @@ def _compose(arguments: Sequence[str]) -> None:
     except SweepRefused as refusal:
         raise refusal.error from None
     except (ReticentError, HydraException, OmegaConfBaseException) as error:
-        raise refused(error) from error
+        stopped = refused(error)
+        if len(begun) == sweeps:
+            raise stopped from error
     except Exception as error:
         wrong = no_option(error, arguments, conf_folder())
         if len(begun) == sweeps:
@@ -95,6 +102,14 @@ def _compose(arguments: Sequence[str]) -> None:
     if trouble:
         raise trouble[0] if isinstance(trouble[0], OSError) else refused(trouble[0])
     found = [_end_sweep(sweep) for sweep in begun[sweeps:]]
+    if not any(found):  # no job began
+        _unmake(*(path for sweep in begun[sweeps:] for path in sweep.made))
+    if stopped is not None and not any(found):
+        if isinstance(stopped, ReticentError):
+            raise stopped
+        raise SettingError(
+            f"Hydra's launcher or sweeper can't begin: {first_sentence(stopped)}; {NOTHING}"
+        ) from stopped
     if stopped is not None:
         why = first_sentence(stopped).removesuffix(f"; {NOTHING}")
         raise StateError(f"the sweep was stopped: {why}; what had finished stays") from stopped
@@ -158,11 +173,17 @@ def _experiment(config: DictConfig) -> float:
     return float(_run(settings_of(config, sweep=sweep), root, alone=alone, noted=noted)["perplexity"])
 
 
-def _unmake() -> None:
-    """Hydra makes a run's folder before anything is checked; what holds anything, or was there before, stays."""
-    for folder in made:
+def _unmake(*made: Path) -> None:
+    """Hydra makes a run's folder, and a sweep's with its own file, before anything is checked; what else holds anything stays.
+
+    made: what was not there before, the deepest first.
+    """
+    for path in made:
         with contextlib.suppress(OSError):
-            folder.rmdir()
+            if path.is_dir():
+                path.rmdir()
+            else:
+                path.unlink()
 
 
 def _resume(arguments: Sequence[str]) -> None:

@@ -50,7 +50,7 @@ def host_of(engine: Simulation, made: Planned) -> Iterator[Host]:
         workers = wanted or (here if device == "cpu" else 1)
         yield replace(_host(engine, workers, _over(local_workers, workers)), device=device)
         return
-    actors.check_installed(engine.name)
+    actors.check_installed(f"engine={engine.name}")
     if isinstance(engine, Ray):
         with actors.connected(engine.address, cores=wanted or here) as cores:
             if (wanted or 1) > cores:

@@ -13,7 +13,7 @@ from reticent.errors import SettingError
 from reticent.model import catalogue
 from reticent.privacy.adaptive import FARTHEST
 from reticent.privacy.calibration import noise_multiplier
-from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit
+from reticent.privacy.events import NOISE_MULTIPLIER_RANGE, Adjacency, Mode, PrivacyEvent, Unit
 from reticent.privacy.filters import admits
 from reticent.privacy.gaussian import composed_mu
 from reticent.privacy.grid import release_epsilon
@@ -90,6 +90,11 @@ def planned(settings: Settings, *, people: int, issued_at: int = 0, expires_at: 
     else:
         wanted = cast(float, privacy.noise_multiplier)  # settings have one of the two
     share = wanted / math.sqrt(honest) * _UPWARD if mode is Mode.SECURE else wanted
+    if share < NOISE_MULTIPLIER_RANGE[0]:
+        raise SettingError(
+            f"privacy.noise_multiplier is {wanted:g}, of which each of {honest:,} people adds {share:.3g}; "
+            f"{NOISE_MULTIPLIER_RANGE[0]:g} is the least; {NOTHING}"
+        )
     parameters = catalogue.parameters(settings.model.name, settings.learn.trainable)
     scale = {"clip_norm": privacy.clip_norm, "noise_multiplier": share}
     release = Release(mode=mode, **scale, grid=grid_for(**scale, parameters=parameters))

@@ -1,21 +1,28 @@
 """What Hydra and OmegaConf refuse → one sentence of ours, which also says what would do."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from hydra.core.config_store import ConfigStore
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from reticent.errors import ReticentError, SettingError
 from reticent.train.settings import NOTHING
 
+_GOES_ON = re.compile(r"[a-z]+ ")  # and is no "full_key: ..."
+_UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
 _SEVERAL = "Ambiguous value for argument"
 _NO_GROUP = "No match in the defaults list"
+_IN_A_CALL = "Error in call to target"
+_MERGING = "Error merging override"
 _NO_OPTION = "Config group override"  # so begins a bare ValueError of Hydra's
 
 
@@ -29,10 +36,18 @@ def refused(error: Exception) -> ReticentError:
     return SettingError(f"{sentence}; {NOTHING}")
 
 
-def first_sentence(error: Exception) -> str:
+def first_sentence(error: BaseException) -> str:
     """Hydra explains itself over several lines; the first says what was wrong, and not always with which setting."""
     lines = [line.strip().rstrip(".") for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     sentence = lines[0]
+    if sentence.startswith(_IN_A_CALL) and len(lines) > 1:
+        sentence = _of_call(error, lines[1])
+    elif len(lines) > 1 and _GOES_ON.match(lines[1]):
+        sentence = f"{sentence} {lines[1]}"
+    if isinstance(error, OverrideParseException):
+        return f"{error.override} can't be read; it should be setting=value or group=option"
+    if sentence.startswith(_MERGING) and error.__cause__ is not None:
+        return f"{sentence}: {first_sentence(error.__cause__)}"
     if isinstance(error, MissingConfigException) and error.options:
         return f"{sentence}; there are: {', '.join(error.options)}"
     if sentence.startswith(_SEVERAL):
@@ -46,6 +61,14 @@ def first_sentence(error: Exception) -> str:
     return sentence if not setting or setting in sentence else f"{setting}: {sentence}"
 
 
+def _of_call(error: BaseException, line: str) -> str:
+    """What was wrong with the arguments of a launcher or a sweeper. line: the error's, as Hydra shows it."""
+    cause = error.__cause__
+    said = line if cause is None else (str(cause).splitlines() or [type(cause).__name__])[0]
+    found = _UNEXPECTED.search(said)
+    return f"there is no setting {found[1]} there" if found else said
+
+
 def no_option(error: Exception, words: Iterable[str], folder: Path) -> SettingError | None:
     """Where a whole group was set to null or to a number: what it takes instead; None for any other error.
 
@@ -55,10 +78,20 @@ def no_option(error: Exception, words: Iterable[str], folder: Path) -> SettingEr
         return None
     for word in words:
         group, values = _parsed(word)
-        options = sorted(path.stem for path in (folder / group).glob("*.yaml")) if group else []
+        options = _options(group, folder)
         if options and not all(isinstance(value, str | list) for value in values):
             return SettingError(f"{word}: {group} takes one of {', '.join(options)}; {NOTHING}")
     return SettingError(f"a group takes the name of one of its options; {NOTHING}")
+
+
+def _options(group: str, folder: Path) -> list[str]:
+    """The names in one of our folders, and those that plugins register."""
+    if not group:
+        return []
+    store, names = ConfigStore.instance(), list((folder / group).glob("*.yaml"))
+    if store.get_type(group) is ObjectType.GROUP:
+        names += map(Path, store.list(group))
+    return sorted({name.stem for name in names})
 
 
 def _parsed(word: str) -> tuple[str, list[Any]]:

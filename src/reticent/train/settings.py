@@ -16,6 +16,7 @@ from reticent.recordings import source
 from reticent.records.plain import PlainTraining
 from reticent.records.plan import LocalTraining
 from reticent.records.record import Budget, Count, Hash, Index, Noise, Positive, Record
+from reticent.sim.actors import ADDRESS
 from reticent.sim.clipping import AdaptiveClip, Clip, FixedClip
 
 NOTHING = "nothing was trained"
@@ -152,7 +153,7 @@ class Ray(Record):
     TITLE: ClassVar[str] = "engine setting"
 
     name: Literal["ray"]
-    address: Annotated[str, Field(pattern=r"^(auto|[A-Za-z0-9._\-\[\]:]+:[0-9]{1,5})$")] | None
+    address: Annotated[str, Field(pattern=f"^{ADDRESS}$")] | None
     workers: Annotated[int, Field(ge=1, le=10_000)] | None
     cache_mb: Count
 

@@ -26,16 +26,18 @@ from reticent.train.settings import NOTHING, flat, settings_of
 
 _NUMBERED = "${hydra.job.num}"  # Hydra's own default of hydra.sweep.subdir
 OWN_CONFIG = "a run's own config.yaml holds its settings"
+_COUNTS = ("max_batch_size", "n_jobs", "n_trials")  # of sweepers
 MOST_JOBS = 10_000
 _ABOUT_PEOPLE = ("data", "privacy", "engine", "evaluate", "experiment")
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A sweep of this process: its folder, and its words as they were typed."""
+    """A sweep of this process: its folder, its words as they were typed, and what of this was not there before, the deepest first."""
 
     root: Path
     words: tuple[str, ...]
+    made: tuple[Path, ...] = ()
 
 
 begun: list[Begun] = []
@@ -65,7 +67,7 @@ class SweepBegins(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         root = Path(str(config.hydra.run.dir))
-        made[:] = [folder for folder in (root, *root.parents) if not folder.exists()]
+        made[:] = missing(root)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Raises: SweepRefused for a folder that holds another sweep, and for settings of Hydra's that would hide or mix up jobs."""
@@ -74,6 +76,9 @@ class SweepBegins(Callback):
             raise SweepRefused(SettingError(f"hydra.sweep.dir takes a folder, and . is this one; {NOTHING}"))
         if config.hydra.output_subdir is not None:
             raise SweepRefused(SettingError(f"hydra.output_subdir must be null: {OWN_CONFIG}; {NOTHING}"))
+        for name in _COUNTS:
+            if sweeper.get(name) is not None and sweeper[name] < 1:
+                raise SweepRefused(SettingError(f"hydra.sweeper.{name} must be 1 at least; {NOTHING}"))
         root, trials = Path(str(sweep.dir)), sweeper.get("n_trials")
         try:
             varied = [f"{name}={value}" for name, value in (sweeper.get("params") or {}).items()]
@@ -84,9 +89,14 @@ class SweepBegins(Callback):
             said = cost(each, charge=lru_cache(maxsize=4096)(partial(_charge, config)))
         except Exception:  # whatever can't be composed here, Hydra refuses in a moment, in its own words
             said = None
-        begun.append(Begun(root, words))
+        begun.append(Begun(root, words, missing(root / "multirun.yaml")))
         if said is not None:
             print(f"note        {said}", file=sys.stderr, flush=True)
+
+
+def missing(path: Path) -> tuple[Path, ...]:
+    """What of a path is not there yet, the deepest first."""
+    return tuple(one for one in (path, *path.parents) if not one.exists())
 
 
 def jobs(words: Sequence[str], *, trials: int | None = None) -> list[tuple[str, ...]]:

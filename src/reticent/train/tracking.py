@@ -24,7 +24,7 @@ _RUN = "mlflow-run"
 
 
 def trackers(tracking: NoTracking | TensorBoard | MLflow, folder: RunFolder) -> list[Watch]:
-    """The one that the settings name, if any. Raises: StateError where its package is not installed."""
+    """The one that the settings name, if any. Raises: StateError where its package is not installed, or its folder can't be."""
     if isinstance(tracking, NoTracking):
         return []
     if find_spec(tracking.name) is None:
@@ -33,6 +33,10 @@ def trackers(tracking: NoTracking | TensorBoard | MLflow, folder: RunFolder) -> 
             f"pip install 'reticent[tracking]'; {NOTHING}"
         )
     if isinstance(tracking, MLflow):
+        store = Path(tracking.folder)
+        there = next((one for one in (store, *store.absolute().parents) if one.exists()), store)
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise StateError(f"tracking.folder can't be {store}: no folder can be made or written there; {NOTHING}")
         return [MLflowRun(folder, Path(tracking.folder))]
     return [TensorBoardLog(folder)]
 
