@@ -282,7 +282,7 @@ def test_a_run_over_ray_that_fails_leaves_its_reason_and_the_others(ray: None, s
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("cpus_per_job=3", "cpus_per_job is 3, and Ray has 2 cores"),
+        ("cpus_per_job=3", "cpus_per_job is 3, and no machine of Ray has more than 2 cores"),
         ("cpus_per_job=0", "cpus_per_job takes a whole number of at least 1"),
         ("cpus_per_job=nan", "cpus_per_job takes a whole number of at least 1"),
         ("cpus_per_job=true", "cpus_per_job takes a whole number of at least 1"),

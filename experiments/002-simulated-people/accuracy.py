@@ -4,6 +4,7 @@
 """
 
 import csv
+import math
 import os
 import statistics
 import sys
@@ -19,19 +20,19 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (sys.path[0], os.environ
 import starts
 
 import reticent
+from reticent.model import catalogue
+from reticent.privacy.calibration import noise_multiplier
 
 SEEDS = (0, 1, 2)
 METRICS = ("top1", "perplexity", "cell_top1")
 NOISELESS = 1_000  # an epsilon that stands for no employee-level noise worth the name
-CLIP_NORM = {
-    8: 0.05,
-    24: 0.2,
-    49: 0.5,
-}  # by people: the fewer, the longer the noise in their mean, the shorter the steps
+PEOPLE, DELTA = (8, 24, 49), 1e-6
+NOISE_LENGTH = 14.4  # of all rounds together, that heads of this size bear: experiments/004-clip-norm
+LONGEST = 0.5  # clip norm where next to no noise sets none
 EMPLOYEE_ONLY = ("learn=plain", "privacy.epsilon_example=null", "server.rounds=40")
 BOTH = ("learn=heads", "privacy.epsilon_example=8", "server.rounds=10")
 CELLS = (  # start, levels that add noise, people, epsilon
-    *(("drawn-60k", EMPLOYEE_ONLY, people, epsilon) for people in CLIP_NORM for epsilon in (2, 8, NOISELESS)),
+    *(("drawn-60k", EMPLOYEE_ONLY, people, epsilon) for people in PEOPLE for epsilon in (2, 8, NOISELESS)),
     *(("drawn-60k", BOTH, 49, epsilon) for epsilon in (8, NOISELESS)),
     *(("office-60k", EMPLOYEE_ONLY, 49, epsilon) for epsilon in (2, 8, NOISELESS)),
 )
@@ -64,10 +65,18 @@ def _columns() -> list[str]:
     return [column for name in METRICS for column in (f"start_{name}", name, f"{name}_sd")]
 
 
+def _clip_norm(people: int, epsilon: int, *, rounds: int) -> float:
+    """At which all rounds' noise, in the mean of so many people, is NOISE_LENGTH long."""
+    noise = noise_multiplier(epsilon=epsilon, delta=DELTA, steps=rounds)
+    parameters = catalogue.parameters("office-60k", "heads")
+    return round(min(LONGEST, NOISE_LENGTH * people / (noise * math.sqrt(parameters * rounds))), 4)
+
+
 def _run(folder: Path, start: str, words: tuple[str, ...], people: int, epsilon: int, seed: int) -> dict[str, Any]:
     name = "-".join(str(part) for part in (start, words[0], people, epsilon, seed)).replace("=", "-")
-    settings = (f"model.name={start}", "privacy=secure_eps8", "privacy.delta=1e-6", f"data.people={people}")
-    budget = (f"privacy.epsilon={epsilon}", f"privacy.clip_norm={CLIP_NORM[people]}", f"seed={seed}")
+    settings = (f"model.name={start}", "privacy=secure_eps8", f"privacy.delta={DELTA}", f"data.people={people}")
+    norm = _clip_norm(people, epsilon, rounds=int(words[-1].partition("=")[2]))
+    budget = (f"privacy.epsilon={epsilon}", f"privacy.clip_norm={norm}", f"seed={seed}")
     return reticent.run(*settings, *words, *budget, folder=folder / name).results
 
 

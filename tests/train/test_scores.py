@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from reticent.errors import RoundAborted, SettingError
@@ -28,6 +30,28 @@ print(sorted({"torch", "opacus"} & set(sys.modules)))
 def test_the_process_that_asks_needs_no_torch(tmp_path):
     ran = subprocess.run([sys.executable, "-c", ASK], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_was_killed_goes_on_to_the_same_model_and_leaves_no_process(workers, tmp_path):
+    words = ["data=office", "model=history", "server.rounds=40", f"engine.workers={workers}", "seed=3"]
+    command = [sys.executable, "-m", "reticent.cli", "train"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run([*command, *words, f"hydra.run.dir={whole}"], check=True, capture_output=True)
+    process = subprocess.Popen([*command, *words, f"hydra.run.dir={killed}"], stderr=subprocess.DEVNULL)
+    rounds, ends = killed / "rounds.jsonl", time.monotonic() + 60
+    while not rounds.exists() or rounds.read_text().count('"applied"') < 3:
+        assert process.poll() is None
+        assert time.monotonic() < ends
+        time.sleep(0.005)
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    assert not psutil.wait_procs(family, timeout=30)[1]
+    assert not (killed / "results.json").exists()
+    subprocess.run([*command, f"resume={killed}"], check=True, capture_output=True)
+    assert '"resumed"' in rounds.read_text()
+    assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
 def test_scores_are_the_same_beside_and_here():

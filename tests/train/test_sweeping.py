@@ -57,10 +57,40 @@ def test_a_sweep_on_people_says_so_before_it_begins(public, tmp_path, monkeypatc
     )
     recording = tmp_path / "pilot.recording"
     words = ["data=files", f"data.path={recording}", "privacy.epsilon=2,4", "seed=0,1", "server.rounds=0"]
-    assert main(["train", "-m", *words, f"hydra.sweep.dir={tmp_path / 'sweep'}"]) == 2  # no rounds: refused at once
+    words += ["evaluate.tune_on=people", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
+    assert main(["train", "-m", *words]) == 2  # no rounds: refused at once
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith(f"note        4 runs on the people of {recording}, who are not public") is not public
     assert len(said) == (1 if public else 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        (("seed=0,1",), True),
+        (("seed=0,1", "evaluate.tune_on=public,people"), True),
+        (("hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "seed=choice(0,1)"), True),
+        (("seed=0",), False),
+        (("seed=0,1", "evaluate.tune_on=people"), False),
+        (("seed=0,1", "data=office"), False),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_sweep_asks_nobody_again_who_is_not_public_unless_told_to(words, refused, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        source, "split", lambda name: source.Split(public=(), client=("b",), validation=("d",), test=("c",))
+    )
+    begun = []
+    monkeypatch.setattr(app, "_experiment", lambda config: begun.append(config) or 1.0)
+    folder = tmp_path / "sweep"
+    data = () if "data=office" in words else ("data=files", f"data.path={tmp_path}/a")
+    main(["train", "-m", *data, *words, f"hydra.sweep.dir={folder}"])
+    said = capsys.readouterr().err
+    assert ("who are not public, cost them" in said) is (refused or "evaluate.tune_on=people" in words)
+    assert ("evaluate.tune_on=people asks them all the same; nothing was trained" in said) is refused
+    assert bool(begun) is not refused
+    if refused:
+        assert not folder.exists()
 
 
 def test_a_folder_that_holds_another_sweep_is_refused_before_any_job(few, tmp_path, capsys):

@@ -26,7 +26,7 @@ def run_all(
     """What `function` returned for the arguments of each call, in order. As many run at once as Ray has cores for.
 
     address: as that of `connected`. retries: of a call whose process was lost. setting: what address and cpus_per_task are below, in
-    sentences. Raises: SettingError for settings that make no sense, or more cores than Ray has on all machines; StateError where Ray isn't there, or a call's
+    sentences. Raises: SettingError for settings that make no sense, or more cores than any machine of Ray has; StateError where Ray isn't there, or a call's
     process was lost too often; what a call raised. Those of calls come when all others have ended.
     """
     if not isinstance(cpus_per_task, int) or isinstance(cpus_per_task, bool) or cpus_per_task < 1:
@@ -34,11 +34,14 @@ def run_all(
     if address is not None and not (isinstance(address, str) and re.fullmatch(ADDRESS, address)):
         raise SettingError(f"{setting}.address takes null, auto or host:port; {_NOTHING}")
     check_installed(setting.replace(".", "/") + "=ray")
-    with connected(address, cores=len(os.sched_getaffinity(0)), setting=setting) as cores:
-        if cpus_per_task > cores:
-            raise SettingError(f"{setting}.cpus_per_job is {cpus_per_task}, and Ray has {cores} cores; {_NOTHING}")
+    with connected(address, cores=len(os.sched_getaffinity(0)), setting=setting):
         import ray
 
+        most = max(int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"])
+        if cpus_per_task > most:
+            raise SettingError(
+                f"{setting}.cpus_per_job is {cpus_per_task}, and no machine of Ray has more than {most} cores; {_NOTHING}"
+            )
         silent = {name: os.environ[name] for name in _SILENT if name in os.environ}
         task = ray.remote(num_cpus=cpus_per_task, max_retries=retries, runtime_env={"env_vars": silent})(function)
         asked = [task.remote(*call) for call in calls]
@@ -50,11 +53,6 @@ def run_all(
                 failed.append(error)
         if failed:
             cause = getattr(failed[0], "cause", None)
-            raise (
-                cause
-                if isinstance(cause, Exception)
-                else StateError(
-                    f"a process of {len(failed)} of {len(calls)} runs was lost {retries + 1} times (was memory short?)"
-                )
-            ) from None
+            lost = f"a process of {len(failed)} of {len(calls)} runs was lost {retries + 1} times (was memory short?)"
+            raise (cause if isinstance(cause, Exception) else StateError(lost)) from None
         return found

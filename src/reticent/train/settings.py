@@ -217,13 +217,15 @@ class Evaluate(Record):
     """part: whom results are about: people kept for tuning, or those of whom nothing is known before the end.
 
     private_epsilon: for one more release of each person, which measures the last model on their device, at the run's delta
-    and in its mode; beside privacy.epsilon. None measures nothing.
+    and in its mode; beside privacy.epsilon. None measures nothing. tune_on: whom a sweep, which chooses between its runs, may
+    ask again and again: public or made-up people alone, or any.
     """
 
     TITLE: ClassVar[str] = "evaluate setting"
 
     part: source.Part = "test"
     private_epsilon: Budget | None = None
+    tune_on: Literal["public", "people"] = "public"
 
 
 class Settings(Record):

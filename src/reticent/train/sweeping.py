@@ -47,11 +47,13 @@ made: list[Path] = []
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one run asks of whom. epsilon: None where its noise was given instead. people: None where they are public or made up."""
+    """What one run asks of whom. epsilon: None where its noise was given instead. people: None where they are public or made up.
+    allowed: whether the settings let a sweep ask them."""
 
     people: str | None
     epsilon: float | None
     delta: float
+    allowed: bool = False
 
 
 class SweepRefused(BaseException):
@@ -70,7 +72,7 @@ class SweepBegins(Callback):
         made[:] = missing(root)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Raises: SweepRefused for a folder that holds another sweep, and for settings of Hydra's that would hide or mix up jobs."""
+        """Raises: SweepRefused for people who are not public, unless the settings allow it, for a folder that holds another sweep, and for settings of Hydra's that would hide or mix up jobs."""
         words, sweep, sweeper = tuple(config.hydra.overrides.task), config.hydra.sweep, config.hydra.sweeper
         if not str(sweep.dir):
             raise SweepRefused(SettingError(f"hydra.sweep.dir takes a folder, and . is this one; {NOTHING}"))
@@ -86,7 +88,10 @@ class SweepBegins(Callback):
             named: Any = OmegaConf.to_container(sweep, resolve=False)
             if named["subdir"] == _NUMBERED:
                 _check_folders(root, each, config, chosen=trials is not None)
-            said = cost(each, charge=lru_cache(maxsize=4096)(partial(_charge, config)))
+            charge = lru_cache(maxsize=4096)(partial(_charge, config))
+            said = cost(each, charge=charge)
+            if said is not None and not all(charge(about).allowed for about in map(_about_people, each)):
+                raise SweepRefused(SettingError(f"{said}; evaluate.tune_on=people asks them all the same; {NOTHING}"))
         except Exception:  # whatever can't be composed here, Hydra refuses in a moment, in its own words
             said = None
         begun.append(Begun(root, words, missing(root / "multirun.yaml")))
@@ -156,7 +161,7 @@ def cost(jobs: Sequence[Sequence[str]], *, charge: Callable[[tuple[str, ...]], C
 
     Gaussian releases compose exactly: their squared strengths add up (docs/adr/0002-discrete-gaussian-slack.md has the slack).
     """
-    asked = Counter(charge(tuple(word for word in job if _about_people(word))) for job in jobs)
+    asked = Counter(charge(_about_people(job)) for job in jobs)
     whom = Counter[str]()
     for one, number in asked.items():
         if one.people is not None:
@@ -182,8 +187,9 @@ def cost(jobs: Sequence[Sequence[str]], *, charge: Callable[[tuple[str, ...]], C
     )
 
 
-def _about_people(word: str) -> bool:
-    return word.lstrip("+").partition("=")[0].partition(".")[0] in _ABOUT_PEOPLE
+def _about_people(job: Sequence[str]) -> tuple[str, ...]:
+    """Those of a job's words that say who is asked for how much."""
+    return tuple(word for word in job if word.lstrip("+").partition("=")[0].partition(".")[0] in _ABOUT_PEOPLE)
 
 
 def _charge(master: DictConfig, words: tuple[str, ...]) -> Charge:
@@ -196,7 +202,7 @@ def _charge(master: DictConfig, words: tuple[str, ...]) -> Charge:
     if epsilon is not None and more is not None:
         strengths = (release_mu(epsilon=one, delta=delta) for one in (epsilon, more))
         epsilon = release_epsilon(math.hypot(*strengths), delta=delta)
-    return Charge(people, epsilon, delta)
+    return Charge(people, epsilon, delta, people is None or config.evaluate.tune_on == "people")
 
 
 def _composed(master: DictConfig, words: Sequence[str]) -> DictConfig:
