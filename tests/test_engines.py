@@ -8,7 +8,9 @@ import gc
 import json
 import os
 import signal
+import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext, suppress
@@ -244,6 +246,27 @@ def test_what_ray_starts_here_listens_on_loopback_alone_and_has_no_dashboard(ray
     assert len(addresses) >= 2
     assert {one.ip.removeprefix("::ffff:") for one in addresses} <= {"127.0.0.1", "::1"}
     assert 8265 not in {one.port for one in addresses}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_while_ray_starts_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "reticent.cli", "train", *WORDS, "engine=ray", f"hydra.run.dir={tmp_path / 'out'}"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    family: list[psutil.Process] = []
+    ends = time.monotonic() + 60
+    while not any("raylet" in one.name() for one in family):
+        assert process.poll() is None
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+        with suppress(psutil.NoSuchProcess):
+            family = psutil.Process(process.pid).children(recursive=True)
+            family = [one for one in family if one.is_running()]
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert said.strip() == "reticent: stopped"
+    assert not psutil.wait_procs(family, timeout=30)[1]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_more_actors_than_ray_has_cores_is_one_sentence(

@@ -1,5 +1,6 @@
 """Scores in a process beside the workers."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 
 from reticent.errors import RoundAborted, SettingError
 from reticent.model.public import initial
-from reticent.sim.workers import own_process
+from reticent.sim.workers import check_begun, own_process
 from reticent.train.scores import Beside, scores
 from reticent.train.settings import Settings
 from tests.train.samples import values
@@ -32,13 +33,24 @@ def test_the_process_that_asks_needs_no_torch(tmp_path):
     assert ran.stdout.splitlines()[-1] == "[]"
 
 
+TRAIN = [sys.executable, "-m", "reticent.cli", "train"]
+KILLED = ["data=office", "model=history", "server.rounds=40", "seed=3"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The model of a run that nobody killed."""
+    folder = tmp_path_factory.mktemp("whole") / "out"
+    words = [*KILLED, "engine.workers=1", f"hydra.run.dir={folder}"]
+    subprocess.run([*TRAIN, *words], check=True, capture_output=True)
+    return (folder / "model.safetensors").read_bytes()
+
+
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_run_that_was_killed_goes_on_to_the_same_model_and_leaves_no_process(workers, tmp_path):
-    words = ["data=office", "model=history", "server.rounds=40", f"engine.workers={workers}", "seed=3"]
-    command = [sys.executable, "-m", "reticent.cli", "train"]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run([*command, *words, f"hydra.run.dir={whole}"], check=True, capture_output=True)
-    process = subprocess.Popen([*command, *words, f"hydra.run.dir={killed}"], stderr=subprocess.DEVNULL)
+def test_a_run_that_was_killed_goes_on_to_the_same_model_and_leaves_no_process(workers, whole, tmp_path):
+    killed = tmp_path / "killed"
+    words = [*KILLED, f"engine.workers={workers}", f"hydra.run.dir={killed}"]
+    process = subprocess.Popen([*TRAIN, *words], stderr=subprocess.DEVNULL)
     rounds, ends = killed / "rounds.jsonl", time.monotonic() + 60
     while not rounds.exists() or rounds.read_text().count('"applied"') < 3:
         assert process.poll() is None
@@ -49,9 +61,9 @@ def test_a_run_that_was_killed_goes_on_to_the_same_model_and_leaves_no_process(w
     process.wait()
     assert not psutil.wait_procs(family, timeout=30)[1]
     assert not (killed / "results.json").exists()
-    subprocess.run([*command, f"resume={killed}"], check=True, capture_output=True)
+    subprocess.run([*TRAIN, f"resume={killed}"], check=True, capture_output=True)
     assert '"resumed"' in rounds.read_text()
-    assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    assert (killed / "model.safetensors").read_bytes() == whole
 
 
 def test_scores_are_the_same_beside_and_here():
@@ -67,8 +79,33 @@ def test_what_goes_wrong_beside_is_said_here():
         scored(WEIGHTS[:-1])
 
 
-def test_a_process_that_died_is_one_sentence():
+def test_a_process_that_died_is_one_sentence_whenever_it_is_noticed():
+    process = own_process(print)
+    scored = Beside(process)
+    assert scored.peak_rss_mb() > 50
+    process.submit(os._exit, 1).exception()
+    for _ in range(2):  # the second time, the pool knows before it is asked
+        with pytest.raises(RoundAborted, match="the process that scores died"):
+            scored(WEIGHTS)
+    process.shutdown()
+
+
+def test_a_process_that_never_began_is_another_sentence():
     process = own_process(os._exit, 1)
-    with pytest.raises(RoundAborted, match="the process that scores died"):
+    with pytest.raises(RoundAborted, match="never began"):
         Beside(process)(WEIGHTS)
     process.shutdown()
+
+
+def test_what_goes_wrong_as_a_process_begins_is_said_when_it_is_asked(capfd):
+    process = own_process(int, "x")
+    with pytest.raises(ValueError, match="invalid literal"):
+        process.submit(check_begun).result()
+    process.shutdown()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_process_that_may_start_no_others_is_told_what_needs_none(monkeypatch):
+    monkeypatch.setattr(multiprocessing.current_process(), "_config", {"daemon": True})
+    with pytest.raises(SettingError, match=r"engine\.workers=1 needs none"), scores(BESIDE):
+        pass

@@ -2,13 +2,15 @@
 
 import json
 import math
+import shutil
 
 import pytest
 import yaml
 
 from reticent.cli import main
 from reticent.privacy.gaussian import gaussian_epsilon, gaussian_mu
-from reticent.recordings import source
+from reticent.recordings import drawn, source
+from reticent.recordings.archive import write_archive
 from reticent.train import app
 from reticent.train.folder import RunFolder
 from reticent.train.sweep import read_sweep
@@ -46,6 +48,16 @@ def test_nothing_is_said_of_one_run_or_of_public_people():
 def test_where_noise_was_given_no_figure_is_made_up():
     said = cost([("privacy.epsilon=null",)] * 2, charge=lambda words: Charge("the people of x", None, 1e-5))
     assert "cost them an epsilon that adds up" in said
+
+
+def test_a_copy_of_a_recording_holds_the_same_people(tmp_path, capsys):
+    recording, copy = tmp_path / "one.recording", tmp_path / "another.recording"
+    sittings = [one for index in range(12) for one in drawn.recorded(drawn.name(index))]
+    write_archive(recording, sittings, title="some", datasheet="-", public=False)
+    shutil.copy(recording, copy)
+    words = ["data=files", f"data.path={recording},{copy}", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
+    assert main(["train", "-m", *words]) == 2
+    assert f"2 runs on the people of {recording}, who are not public" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("public", [True, False])
@@ -176,7 +188,7 @@ def test_a_sweep_that_makes_no_sense_touches_no_finished_job(words, said, begun,
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("hydra/launcher=joblib", "hydra.launcher.batch_size=0"), "can't begin: batch_size must be"),
+        (("hydra/launcher=joblib", "hydra.launcher.batch_size=0"), "the sweep can't begin: batch_size must be"),
         (("hydra/sweeper=optuna", "hydra.sweeper.n_jobs=0"), "hydra.sweeper.n_jobs must be 1 at least"),
         (("hydra/sweeper=optuna", "hydra.sweeper.n_trials=0"), "hydra.sweeper.n_trials must be 1 at least"),
         (("hydra.sweeper.max_batch_size=0",), "hydra.sweeper.max_batch_size must be 1 at least"),

@@ -9,12 +9,14 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from typing import Any, Self
+
+import psutil
 
 from reticent.errors import ReticentError, StateError
 from reticent.sim.helper import environment
@@ -23,6 +25,8 @@ from reticent.sim.workers import MakeWorker
 
 _RETRIES = 3  # of one slice whose actor was lost
 _START_S = 600.0  # a cluster's actors may wait so long for cores that others use, and for their imports
+_END_S = 2.0  # for Ray's processes to end by themselves
+_LOOK_S = 0.02
 _ANSWER_S = 10.0  # for a connection to a cluster's head
 _QUIET = {"RAY_DEDUP_LOGS": "0", "RAY_COLOR_PREFIX": "0"}  # what processes print is passed on line by line
 _LOCAL = {
@@ -65,14 +69,11 @@ def connected(address: str | None, *, cores: int, setting: str = "engine") -> It
         return
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reticent-", ignore_cleanup_errors=True))
-        stop_on_sigterm = stack.enter_context(_sigterm_stops())
-        stack.callback(_shutdown)
+        stack.enter_context(_sigterm_stops())
+        aside = stack.enter_context(ThreadPoolExecutor(1))
+        stack.callback(_shutdown, frozenset(psutil.Process().children(recursive=True)))
         stack.enter_context(environment(**_QUIET))
-        if address is None:
-            _start(cores=cores, folder=folder)
-        else:
-            _connect(address)
-        stop_on_sigterm()
+        _whole(partial(_start, cores=cores, folder=folder) if address is None else partial(_connect, address), aside)
         yield _cores()
 
 
@@ -113,28 +114,51 @@ def _connect(address: str) -> None:
             ) from None
 
 
+def _whole(start: Callable[[], None], aside: ThreadPoolExecutor) -> None:
+    """Start Ray to the end, whatever interrupts this: a Ray that was begun by half leaves processes. The interruption comes after.
+
+    aside: of one thread, which Ray leaves SIGTERM to us in; its processes are killed when that thread ends.
+    """
+    started, interrupted = aside.submit(start), False
+    while not started.done():
+        try:
+            wait([started], timeout=_LOOK_S)
+            _terminated_is_interrupted()  # again and again: Ray's libraries have a handler of their own
+        except KeyboardInterrupt:
+            interrupted = True
+    started.result()
+    if interrupted:
+        raise KeyboardInterrupt
+
+
 @contextmanager
-def _sigterm_stops() -> Iterator[Callable[[], None]]:
-    """Gives what is called once Ray is there: SIGTERM is then like Ctrl-C, and Ray ends with the run. Its own handler prints a
-    stack, and exits as if all were well."""
+def _sigterm_stops() -> Iterator[None]:
+    """SIGTERM is like Ctrl-C, and Ray ends with the run."""
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
+        yield
         return
-
-    def take_over() -> None:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-
     before = signal.getsignal(signal.SIGTERM)
+    _terminated_is_interrupted()
     try:
-        yield take_over
+        yield
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
-def _shutdown() -> None:
+def _terminated_is_interrupted() -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _shutdown(before: frozenset[psutil.Process]) -> None:
+    """End Ray with all its processes; those that it starts last outlive it by a minute else. before: processes that were there."""
     import ray
 
+    started = set(psutil.Process().children(recursive=True)) - before
     ray.shutdown()
+    for one in psutil.wait_procs(started, timeout=_END_S)[1]:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
 
 
 def _cores() -> int:

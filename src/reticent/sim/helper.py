@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 
 _IMPORTED = ("reticent.sim.worker", "reticent.learn.plain", "reticent.client", "reticent.sim.forking")
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -14,6 +14,7 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 def get_ready() -> None:
     """Let the helper process begin to import what `Processes` will need; returns at once. May be called again."""
     multiprocessing.set_forkserver_preload(list(_IMPORTED))
+    resource_tracker.ensure_running()  # which unblocks SIGINT as it ends
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # else Ctrl-C shows a traceback of its imports
     try:
         with environment(**_ONE_THREAD):

@@ -12,8 +12,11 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from types import TracebackType
 from typing import Protocol, Self
 
+from reticent.errors import SettingError
 from reticent.sim.helper import get_ready
 from reticent.sim.worker import PartialSum, Worker, floats_of
+
+NEVER_BEGAN = "never began (a script calls run below `if __name__ == '__main__':`; or was memory short?)"
 
 MakeWorker = Callable[[], Worker]
 
@@ -98,19 +101,36 @@ class Processes:
 
 def own_process(begin: Callable[..., None], *arguments: object) -> ProcessPoolExecutor:
     """One process of one thread, forked from the helper when it is first asked, which calls `begin(*arguments)` before all else.
-    It is not replaced where it dies, and ends with this process."""
+    It is not replaced where it dies, and ends with this process. What is called in it calls `check_begun` first.
+
+    Raises: SettingError in a process that may start none.
+    """
+    if multiprocessing.current_process().daemon:
+        raise SettingError(
+            "this is a daemon process of multiprocessing, which may start no others: engine.workers=1 needs none; nothing was trained"
+        )
     get_ready()
     context = multiprocessing.get_context("forkserver")
     return ProcessPoolExecutor(1, mp_context=context, initializer=_begin, initargs=(begin, arguments))
 
 
+def check_begun() -> None:
+    """Raises: in a process that `own_process` started, what its `begin` raised. (A pool would print that and then say nothing.)"""
+    if _failed:
+        raise _failed[0]
+
+
+_failed: list[Exception] = []
 _workers: list[Worker] = []  # the one of this process, if it was started for one
 
 
 def _begin(begin: Callable[..., None], arguments: tuple[object, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells its processes when to end
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    begin(*arguments)
+    try:
+        begin(*arguments)
+    except Exception as error:
+        _failed.append(error)
 
 
 def _make(make_worker: MakeWorker) -> None:
@@ -126,4 +146,5 @@ def _end_with_parent() -> None:
 
 
 def _answer(number: int, people: Sequence[int], weights: bytes, clip_norm: float | None) -> PartialSum:
+    check_begun()
     return _workers[0].answer(number, people, floats_of(weights), clip_norm)

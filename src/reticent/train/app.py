@@ -71,6 +71,9 @@ def _compose(arguments: Sequence[str]) -> None:
             _unmake(*made)
             trouble.append(error)  # raised, Hydra would print the whole command line before it
             return None
+        except KeyboardInterrupt:
+            _unmake(*made)
+            raise
 
     application = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(experiment)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints what went wrong and exits by itself
@@ -82,6 +85,9 @@ def _compose(arguments: Sequence[str]) -> None:
         application()
     except SystemExit:  # after --help or --version
         return
+    except KeyboardInterrupt:
+        _unmake_sweeps(begun[sweeps:])
+        raise
     except SweepRefused as refusal:
         raise refusal.error from None
     except (ReticentError, HydraException, OmegaConfBaseException) as error:
@@ -103,13 +109,11 @@ def _compose(arguments: Sequence[str]) -> None:
         raise trouble[0] if isinstance(trouble[0], OSError) else refused(trouble[0])
     found = [_end_sweep(sweep) for sweep in begun[sweeps:]]
     if not any(found):  # no job began
-        _unmake(*(path for sweep in begun[sweeps:] for path in sweep.made))
+        _unmake_sweeps(begun[sweeps:])
     if stopped is not None and not any(found):
         if isinstance(stopped, ReticentError):
             raise stopped
-        raise SettingError(
-            f"Hydra's launcher or sweeper can't begin: {first_sentence(stopped)}; {NOTHING}"
-        ) from stopped
+        raise SettingError(f"the sweep can't begin: {first_sentence(stopped)}; {NOTHING}") from stopped
     if stopped is not None:
         why = first_sentence(stopped).removesuffix(f"; {NOTHING}")
         raise StateError(f"the sweep was stopped: {why}; what had finished stays") from stopped
@@ -171,6 +175,13 @@ def _experiment(config: DictConfig) -> float:
     sweep = HydraConfig.get().mode is RunMode.MULTIRUN
     noted = _note_once if sweep else _note
     return float(_run(settings_of(config, sweep=sweep), root, alone=alone, noted=noted)["perplexity"])
+
+
+def _unmake_sweeps(sweeps: Sequence[Begun]) -> None:
+    """Those that hold no job."""
+    for sweep in sweeps:
+        if not any(one.is_dir() for one in sweep.root.glob("*")):
+            _unmake(*sweep.made)
 
 
 def _unmake(*made: Path) -> None:

@@ -40,6 +40,8 @@ def first_sentence(error: BaseException) -> str:
     """Hydra explains itself over several lines; the first says what was wrong, and not always with which setting."""
     lines = [line.strip().rstrip(".") for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     sentence = lines[0]
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
     if sentence.startswith(_IN_A_CALL) and len(lines) > 1:
         sentence = _of_call(error, lines[1])
     elif len(lines) > 1 and _GOES_ON.match(lines[1]):

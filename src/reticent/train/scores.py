@@ -1,7 +1,7 @@
 """Who scores a run's weights? This process, or one beside the workers, so that this one needs no torch and can go on."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -10,7 +10,7 @@ from reticent.model import catalogue
 from reticent.model.own import Model
 from reticent.model.tensors import Floats
 from reticent.sim.worker import peak_rss_mb
-from reticent.sim.workers import own_process
+from reticent.sim.workers import NEVER_BEGAN, check_begun, own_process
 from reticent.train.early import has_helper
 from reticent.train.settings import Settings
 
@@ -62,29 +62,30 @@ class Beside:
 
     def __init__(self, process: ProcessPoolExecutor) -> None:
         self._process = process
+        self._answered = False
 
     def __call__(self, weights: Floats) -> Figures:
-        return _answered(self._process.submit(_score, weights))
+        return self._ask(_score, weights)
 
     def results(self, weights: Floats) -> dict[str, Any]:
-        return _answered(self._process.submit(_results, weights))
+        return self._ask(_results, weights)
 
     def trained(
         self, weights: Floats, people: Sequence[str], *, noise_multiplier: float, seed: int
     ) -> tuple[Figures | None, Figures]:
-        return _answered(self._process.submit(_trained, weights, people, noise_multiplier, seed))
+        return self._ask(_trained, weights, people, noise_multiplier, seed)
 
     def peak_rss_mb(self) -> float:
-        return _answered(self._process.submit(peak_rss_mb))
+        return self._ask(peak_rss_mb)
 
-
-def _answered(asked: "Future[T]") -> T:
-    try:
-        return asked.result()
-    except BrokenExecutor:
-        raise RoundAborted(
-            "the process that scores died (was memory short?); resume goes on from the last round"
-        ) from None
+    def _ask(self, function: Callable[..., T], *arguments: object) -> T:
+        try:
+            found = self._process.submit(function, *arguments).result()
+        except BrokenExecutor:
+            why = "died (was memory short?)" if self._answered else NEVER_BEGAN
+            raise RoundAborted(f"the process that scores {why}; resume goes on from the last round") from None
+        self._answered = True
+        return found
 
 
 _held: "list[Scoring]" = []  # the one of this process, if it was started for one
@@ -96,15 +97,20 @@ def _begin(settings: Settings, models: Mapping[str, Model]) -> None:
     _held.append(_scoring(settings))
 
 
+def _here() -> "Scoring":
+    check_begun()
+    return _held[0]
+
+
 def _score(weights: Floats) -> Figures:
-    return _held[0](weights)
+    return _here()(weights)
 
 
 def _results(weights: Floats) -> dict[str, Any]:
-    return _held[0].results(weights)
+    return _here().results(weights)
 
 
 def _trained(
     weights: Floats, people: Sequence[str], noise_multiplier: float, seed: int
 ) -> tuple[Figures | None, Figures]:
-    return _held[0].trained(weights, people, noise_multiplier=noise_multiplier, seed=seed)
+    return _here().trained(weights, people, noise_multiplier=noise_multiplier, seed=seed)

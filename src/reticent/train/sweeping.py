@@ -40,6 +40,7 @@ class Begun:
     made: tuple[Path, ...] = ()
 
 
+_met: dict[str, Path] = {}  # recordings, by their digest
 begun: list[Begun] = []
 made: list[Path] = []
 """Folders that Hydra makes for the run of this process, the deepest first."""
@@ -197,12 +198,20 @@ def _charge(master: DictConfig, words: tuple[str, ...]) -> Charge:
     if config.engine.name == "superlink":
         people = f"the devices of {config.engine.folder}"
     elif config.data.source == "files" and not _public(Path(config.data.path)):
-        people = f"the people of {config.data.path}"
+        people = f"the people of {_recording(Path(config.data.path))}"
     epsilon, more, delta = config.privacy.epsilon, config.evaluate.private_epsilon, config.privacy.delta
     if epsilon is not None and more is not None:
         strengths = (release_mu(epsilon=one, delta=delta) for one in (epsilon, more))
         epsilon = release_epsilon(math.hypot(*strengths), delta=delta)
     return Charge(people, epsilon, delta, people is None or config.evaluate.tune_on == "people")
+
+
+def _recording(path: Path) -> Path:
+    """The path under which this process first met a recording: a copy of it holds the same people."""
+    try:
+        return _met.setdefault(str(source.sha256(source.of_file(path))), path)
+    except ReticentError:  # each job says what is wrong with it
+        return path.resolve()
 
 
 def _composed(master: DictConfig, words: Sequence[str]) -> DictConfig:
