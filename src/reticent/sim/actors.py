@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Self
 
 import psutil
@@ -71,7 +72,7 @@ def connected(address: str | None, *, cores: int, setting: str = "engine") -> It
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reticent-", ignore_cleanup_errors=True))
         stack.enter_context(_sigterm_stops())
         aside = stack.enter_context(ThreadPoolExecutor(1))
-        stack.callback(_shutdown, frozenset(psutil.Process().children(recursive=True)))
+        stack.callback(_shutdown, frozenset(psutil.Process().children()))
         stack.enter_context(environment(**_QUIET))
         _whole(partial(_start, cores=cores, folder=folder) if address is None else partial(_connect, address), aside)
         yield _cores()
@@ -151,14 +152,30 @@ def _terminated_is_interrupted() -> None:
 
 
 def _shutdown(before: frozenset[psutil.Process]) -> None:
-    """End Ray with all its processes; those that it starts last outlive it by a minute else. before: processes that were there."""
+    """End Ray with all its processes; those that it starts last outlive it by a minute else. before: this process's children then."""
     import ray
 
-    started = set(psutil.Process().children(recursive=True)) - before
+    its_own = str(Path(ray.__file__).parent)
+    roots = [one for one in set(psutil.Process().children()) - before if its_own in " ".join(_words(one))]
+    started = [process for root in roots for process in (root, *_descendants(root))]
     ray.shutdown()
     for one in psutil.wait_procs(started, timeout=_END_S)[1]:
         with suppress(psutil.NoSuchProcess):
             one.kill()
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return list(process.children(recursive=True))
+    except psutil.Error:
+        return []
 
 
 def _cores() -> int:
