@@ -44,6 +44,21 @@ def test_the_line_says_round_epsilon_so_far_and_left_metrics_pace_and_time(made)
     assert said[2:] == ["top-1 0.500", "perplexity 3.250", "cell 0.250", "2 people/s"]
 
 
+def test_the_time_left_is_that_of_the_last_rounds_and_unknown_before_there_are_any(made, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("reticent.train.live.time.monotonic", lambda: now[0])
+    shown = LiveLine(Console(file=io.StringIO(), force_terminal=True, width=120))
+    shown.begin(made, [line(-1, "start")])
+    assert "time left unknown" in shown.parts()
+    now[0] = 1_300.0
+    shown.line(line(0))
+    assert "1:00:00 left" in shown.parts()  # 1,200 s a round, three more
+    now[0] = 1_600.0
+    assert "0:55:00 left" in shown.parts()
+    shown.close()
+    assert not any("left" in part and ":" in part for part in shown.parts())
+
+
 def test_epsilon_ends_at_what_was_asked_for_and_never_falls(made):
     course = [spent(made, rounds) for rounds in range(5)]
     assert course[0] == 0.0
