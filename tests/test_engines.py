@@ -333,7 +333,7 @@ def test_a_task_whose_process_is_lost_is_asked_again_and_then_said(ray: None, tm
             os.kill(os.getpid(), signal.SIGKILL)
         return "here"
 
-    settings: dict[str, Any] = {"address": None, "cpus_per_task": 1, "setting": "hydra.launcher"}
+    settings: dict[str, Any] = {"address": None, "cpus_per_task": 1}
     assert run_all(lost, [(1,)], retries=1, **settings) == ["here"]
     with pytest.raises(StateError, match="1 of 1 runs was lost 2 times"):
         run_all(lost, [(99,)], retries=1, **settings)

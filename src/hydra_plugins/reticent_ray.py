@@ -41,9 +41,7 @@ class RayLauncher(Launcher):
         setup_globals()
         given = (self._context, self._function, self._config, Singleton.get_state(), Path.cwd())
         tasks = [(*given, number, list(words)) for number, words in enumerate(job_overrides, start=initial_job_idx)]
-        return run_all(
-            _job, tasks, address=self._address, cpus_per_task=self._cpus, retries=_RETRIES, setting="hydra.launcher"
-        )
+        return run_all(_job, tasks, address=self._address, cpus_per_task=self._cpus, retries=_RETRIES)
 
 
 def _job(

@@ -10,6 +10,7 @@ from reticent.sim.actors import ADDRESS, check_installed, connected
 
 T = TypeVar("T")
 
+_SETTINGS = "hydra.launcher"  # what address and cpus_per_task are below, in sentences
 _NOTHING = "nothing was trained"
 _SILENT = ("FLWR_TELEMETRY_ENABLED", "FLWR_DISABLE_UPDATE_CHECK")  # a task's process must not call home either
 
@@ -21,26 +22,25 @@ def run_all(
     address: str | None,
     cpus_per_task: int,
     retries: int,
-    setting: str,
 ) -> list[T]:
     """What `function` returned for the arguments of each call, in order. As many run at once as Ray has cores for.
 
-    address: as that of `connected`. retries: of a call whose process was lost. setting: what address and cpus_per_task are below, in
-    sentences. Raises: SettingError for settings that make no sense, or more cores than any machine of Ray has; StateError where Ray isn't there, or a call's
-    process was lost too often; what a call raised. Those of calls come when all others have ended.
+    address: as that of `connected`. cpus_per_task: cores that Ray keeps for each. retries: of a call whose process was lost.
+    Raises: SettingError for settings that make no sense, or more cores than any machine of Ray has; StateError where Ray isn't
+    there, or a call's process was lost too often; what a call raised. Those of calls come when all others have ended.
     """
     if not isinstance(cpus_per_task, int) or isinstance(cpus_per_task, bool) or cpus_per_task < 1:
-        raise SettingError(f"{setting}.cpus_per_job takes a whole number of at least 1; {_NOTHING}")
+        raise SettingError(f"{_SETTINGS}.cpus_per_job takes a whole number of at least 1; {_NOTHING}")
     if address is not None and not (isinstance(address, str) and re.fullmatch(ADDRESS, address)):
-        raise SettingError(f"{setting}.address takes null, auto or host:port; {_NOTHING}")
-    check_installed(setting.replace(".", "/") + "=ray")
-    with connected(address, cores=len(os.sched_getaffinity(0)), setting=setting):
+        raise SettingError(f"{_SETTINGS}.address takes null, auto or host:port; {_NOTHING}")
+    check_installed("hydra/launcher=ray")
+    with connected(address, cores=len(os.sched_getaffinity(0)), setting=_SETTINGS):
         import ray
 
         most = max(int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"])
         if cpus_per_task > most:
             raise SettingError(
-                f"{setting}.cpus_per_job is {cpus_per_task}, and no machine of Ray has more than {most} cores; {_NOTHING}"
+                f"{_SETTINGS}.cpus_per_job is {cpus_per_task}, and no machine of Ray has more than {most} cores; {_NOTHING}"
             )
         silent = {name: os.environ[name] for name in _SILENT if name in os.environ}
         task = ray.remote(num_cpus=cpus_per_task, max_retries=retries, runtime_env={"env_vars": silent})(function)
