@@ -72,6 +72,10 @@ def test_a_run_leaves_every_file_that_the_design_names(finished):
     assert private["epsilon"] == results["epsilon"]["employee"]["server"]["zero_out"]
     assert (private["counted"], private["examples"]) == (6, results["scored"]["examples"])
     assert results["within_person"]["examples"] > 0
+    assert set(results["within_person_baselines"]) == {"majority", "markov1", "markov2", "markov3"}
+    assert {row["examples"] for row in results["within_person_baselines"].values()} == {
+        results["within_person"]["examples"]
+    }
 
 
 def test_the_files_agree_with_each_other(finished):

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from reticent.evaluate.baselines import baselines
+from reticent.model.pools import together
 from reticent.model.public import initial
 from reticent.recordings import source
 from reticent.train import scoring
@@ -63,3 +65,23 @@ def test_private_counts_are_never_chosen_on_those_who_train(few, scores, monkeyp
     monkeypatch.setattr(source, "split", lambda name: lonely if name == "lonely" else few)
     assert len(Scoring("lonely", part="test", model="history", trainable="heads")._chosen_on())
     assert asked == [("drawn", few.public)]
+
+
+@pytest.mark.parametrize("most", [scoring.MOST_EXAMPLES, 1])
+def test_held_out_time_has_baselines_that_count_what_came_before_it(few, scores, monkeypatch, most):
+    monkeypatch.setattr(scoring, "MOST_EXAMPLES", most)
+    people = few.client[:3]
+    times = [source.split_time("drawn", person) for person in people]
+    counted = times if most > 1 else times[:1]
+    expected = baselines(together([time.earlier for time in counted]), together([time.later for time in times]))
+    found = scores.trained(WEIGHTS, people, noise_multiplier=1.0, seed=0)
+    assert found["within_person_baselines"] == {name: row.as_dict() for name, row in expected.items()}
+    assert found["within_person"]["examples"] == sum(len(time.later) for time in times)
+
+
+def test_where_everybody_has_one_session_no_time_is_held_out(few, scores, monkeypatch):
+    sessions = source.sessions
+    monkeypatch.setattr(source, "sessions", lambda name, person: sessions(name, person)[:1])
+    found = scores.trained(WEIGHTS, few.client[:3], noise_multiplier=1.0, seed=0)
+    assert (found["within_person"], found["within_person_baselines"]) == (None, {})
+    assert found["private_ngram"]["counted"] == 3

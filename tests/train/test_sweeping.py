@@ -115,6 +115,14 @@ def test_a_folder_that_holds_another_sweep_is_refused_before_any_job(few, tmp_pa
     assert f"{tmp_path}/0 holds a run with other settings than job 0 of this sweep" in said
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert main([*words, "seed=0,1,2"]) == 0  # the same jobs and one more
+    assert {path: path.read_bytes() for path in before if path.parent != tmp_path} == {
+        path: text for path, text in before.items() if path.parent != tmp_path
+    }  # what was finished was neither trained nor scored again: not even its seconds changed
+    assert f"{tmp_path}/1 is finished" in capsys.readouterr().out
+    (tmp_path / "1" / "results.json").write_text("{")
+    assert main([*words, "seed=0,1,2"]) == 2
+    assert f"{tmp_path}/1/results.json is not what a job of a sweep leaves" in capsys.readouterr().err
+    (tmp_path / "1" / "results.json").write_bytes(before[tmp_path / "1" / "results.json"])
     assert main([*words, "seed=5", f"hydra.sweep.dir={tmp_path}/more"]) == 0
     assert [row.seeds for row in read_sweep(tmp_path).rows] == [(0, 1, 2, 5)]
 

@@ -26,7 +26,7 @@ from reticent.train.folder import RunFolder
 from reticent.train.refusals import first_sentence, no_option, refused
 from reticent.train.settings import NOTHING, Settings, settings_of
 from reticent.train.summary import describe, summary
-from reticent.train.sweep import forget_failure, keep_failure, read_sweep, table
+from reticent.train.sweep import forget_failure, keep_failure, read_sweep, results_of, table
 from reticent.train.sweeping import OWN_CONFIG, Begun, SweepRefused, begun, made
 
 RESUME = "resume="
@@ -173,8 +173,14 @@ def _experiment(config: DictConfig) -> float:
     root = Path(HydraConfig.get().runtime.output_dir)
     alone = "BasicLauncher" in str(HydraConfig.get().launcher)
     sweep = HydraConfig.get().mode is RunMode.MULTIRUN
-    noted = _note_once if sweep else _note
-    return float(_run(settings_of(config, sweep=sweep), root, alone=alone, noted=noted)["perplexity"])
+    settings = settings_of(config, sweep=sweep)
+    if sweep and (root / "results.json").exists():  # the sweep goes on: this job has nothing left to do
+        RunFolder(root).begin(settings.pinned())
+        results = results_of(root)
+        print(f"{root} is finished; what each figure rests on: {RunFolder(root).report}", flush=True)
+    else:
+        results = _run(settings, root, alone=alone, noted=_note_once if sweep else _note)
+    return float(results["perplexity"])
 
 
 def _unmake_sweeps(sweeps: Sequence[Begun]) -> None:

@@ -144,11 +144,12 @@ def finish(
     folder.write("privacy.json", privacy)
     settings, weights = made.settings, read_weights(folder.model).weights
     epsilon, scored = epsilons(privacy), scoring.results(weights)
-    within = None
+    of_trained: dict[str, Any] = {"within_person": None, "within_person_baselines": {}}
     if trained:
-        within, counts = scoring.trained(
+        of_trained = scoring.trained(
             weights, trained, noise_multiplier=once(made, privacy["rounds_of_one_person"]), seed=settings.seed
         )
+        counts = of_trained.pop("private_ngram")
         trained_for = privacy["by_round"][-1]["employee"]["server"]
         scored["baselines"]["private_ngram"] = {**counts, "epsilon": trained_for, "delta": privacy["delta"]}
     seconds = statistics.median(line["seconds_join"] + line["seconds_train"] for line in applied)
@@ -165,7 +166,7 @@ def finish(
         "cohort": made.cohort,
         **scored,
         "start": lines[0]["metrics"],
-        "within_person": within,
+        **of_trained,
         "measured": None if measured is None else read_measured(folder, settings),
         "epsilon": epsilon,
         "noise_over_path": made.noise_over_path,

@@ -30,7 +30,7 @@ class Scores(Protocol):
 
     def trained(
         self, weights: Floats, people: Sequence[str], *, noise_multiplier: float, seed: int
-    ) -> tuple[Figures | None, Figures]: ...
+    ) -> dict[str, Any]: ...
 
     def peak_rss_mb(self) -> float:
         """Of a process beside this one; 0 where there is none."""
@@ -70,9 +70,7 @@ class Beside:
     def results(self, weights: Floats) -> dict[str, Any]:
         return self._ask(_results, weights)
 
-    def trained(
-        self, weights: Floats, people: Sequence[str], *, noise_multiplier: float, seed: int
-    ) -> tuple[Figures | None, Figures]:
+    def trained(self, weights: Floats, people: Sequence[str], *, noise_multiplier: float, seed: int) -> dict[str, Any]:
         return self._ask(_trained, weights, people, noise_multiplier, seed)
 
     def peak_rss_mb(self) -> float:
@@ -110,7 +108,5 @@ def _results(weights: Floats) -> dict[str, Any]:
     return _here().results(weights)
 
 
-def _trained(
-    weights: Floats, people: Sequence[str], noise_multiplier: float, seed: int
-) -> tuple[Figures | None, Figures]:
+def _trained(weights: Floats, people: Sequence[str], noise_multiplier: float, seed: int) -> dict[str, Any]:
     return _here().trained(weights, people, noise_multiplier=noise_multiplier, seed=seed)

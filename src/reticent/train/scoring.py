@@ -67,28 +67,39 @@ class Scoring:
             "screen": self._screen(hits),
         }
 
-    def trained(
-        self, weights: Floats, people: Sequence[str], *, noise_multiplier: float, seed: int
-    ) -> tuple[Mapping[str, float | int] | None, dict[str, float | int]]:
-        """Of those who trained: metrics on the held-out time of some, None where nobody has any; and what their counts would
-        have given instead, released once with this noise each.
+    def trained(self, weights: Floats, people: Sequence[str], *, noise_multiplier: float, seed: int) -> dict[str, Any]:
+        """What results.json says of those who trained, by its names there.
+
+        within_person: metrics on the held-out time of some, None where nobody has any. within_person_baselines: on the same,
+        counted without privacy on what people trained on; empty where either has no window. private_ngram: on the people who
+        are scored, what counts of those who trained would have given instead, released once with this noise each.
 
         Drawn people are slow to make, so a few of them stand for all: the sum is scaled, and its noise is that of all.
         """
         counted = people[: MOST_WITHIN if self._data in source.DRAWN else MOST_COUNTED]
         share = max(noise_multiplier * math.sqrt(len(counted) / len(people)), NOISE_MULTIPLIER_RANGE[0])
-        counts, held_out = PrivateCounts(noise_multiplier=share, noise=SeededNoise(seed)), []
+        counts = PrivateCounts(noise_multiplier=share, noise=SeededNoise(seed))
+        trained_on, held_out, room = [], [], MOST_EXAMPLES
         for place, person in enumerate(counted):
             time = source.split_time(self._data, person)
             counts.add(time.earlier)
+            if room > 0:
+                trained_on.append(time.earlier)
+                room -= len(time.earlier)
             if place < MOST_WITHIN:
                 held_out.append(time.later)
-        later = together(held_out)
+        earlier, later = together(trained_on), together(held_out)
         member, figures = counts.best(self._chosen_on(), self._on.pool)
-        return (
-            self._make(later).score(weights).as_dict() if len(later) else None,
-            {**figures.as_dict(), "order": member.order, "clip_norm": member.clip_norm, "counted": len(counted)},
-        )
+        return {
+            "within_person": self._make(later).score(weights).as_dict() if len(later) else None,
+            "within_person_baselines": _beside(earlier, later) if len(earlier) and len(later) else {},
+            "private_ngram": {
+                **figures.as_dict(),
+                "order": member.order,
+                "clip_norm": member.clip_norm,
+                "counted": len(counted),
+            },
+        }
 
     def peak_rss_mb(self) -> float:
         """Of a process beside this one: there is none."""
@@ -103,7 +114,7 @@ class Scoring:
         return together(source.pools(name, people, examples=MOST_EXAMPLES))
 
     def _baselines(self) -> dict[str, dict[str, float | int]]:
-        return {name: row.as_dict() for name, row in baselines(self._counted(), self._on.pool).items()}
+        return _beside(self._counted(), self._on.pool)
 
     def _counted(self) -> Pool:
         whom = source.counted(self._data)
@@ -133,3 +144,7 @@ class Scoring:
             name: {str(level): float(np.quantile([row[name] for row in rows], level)) for level in QUANTILES}
             for name in _PER_PERSON
         }
+
+
+def _beside(counted: Pool, scored: Pool) -> dict[str, dict[str, float | int]]:
+    return {name: row.as_dict() for name, row in baselines(counted, scored).items()}

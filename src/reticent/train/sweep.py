@@ -87,7 +87,7 @@ def read_sweep(root: Path, *, words: Sequence[str] = ()) -> Sweep:
     """
     folders = sorted({path.parent for name in ("config.yaml", FAILED) for path in root.rglob(name)}, key=_by_number)
     done = [folder for folder in folders if (folder / "results.json").is_file()]
-    runs = [(flat(RunFolder(folder).settings()), _results(folder)) for folder in done]
+    runs = [(flat(RunFolder(folder).settings()), results_of(folder)) for folder in done]
     names = [name for name in dict.fromkeys(n for one, _ in runs for n in one) if name not in _NO_SETTING]
     swept = tuple(name for name in names if len({repr(one.get(name)) for one, _ in runs}) > 1)
     failures = tuple(one for folder in folders if (one := _failure(folder, root, words)) is not None)
@@ -209,8 +209,8 @@ def _private(baselines: Sequence[Mapping[str, Any]]) -> Figure | None:
     return Figure.of(figures) if figures else None
 
 
-def _results(folder: Path) -> dict[str, Any]:
-    """results.json, of which a table's figures are finite numbers."""
+def results_of(folder: Path) -> dict[str, Any]:
+    """results.json of a finished job; what a table shows are finite numbers. Raises: FormatError."""
     with _reading(folder / "results.json"):
         results: dict[str, Any] = json.loads((folder / "results.json").read_bytes())
         numbers = [_figure(results, name) for name in METRICS]

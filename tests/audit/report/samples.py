@@ -143,6 +143,7 @@ def _sample(
         "baselines": {"majority": _scores(0.302, 0.113), "markov1": _scores(0.561, 0.381),
                       "markov2": _scores(0.598, 0.402), "markov3": _scores(0.604, 0.397)},
         "within_person": _scores(scores[-1]["top1"] + 0.012, scores[-1]["cell_top1"] + 0.02),
+        "within_person_baselines": {"majority": _scores(0.311, 0.12), "markov3": _scores(0.612, 0.403)},
         "per_person": {name: _quantiles(scores[-1][name]) for name in ("top1", "top3", "cell_top1", "cell_top3")},
         "screen": [[round(0.9 - 0.05 * abs(x - 7) - 0.04 * y, 3) if (x + 2 * y) % 5 else None for x in range(16)] for y in range(12)],
         "epsilon": {"employee": both, "example": {"server": {"zero_out": spent["example", "server", "zero_out"]}}},

@@ -173,6 +173,7 @@ class Results(Scores):
     start: Scores
     baselines: dict[Text, Scores]
     within_person: Scores | None
+    within_person_baselines: dict[Text, Scores] = Field(default_factory=dict)  # older runs have none
     measured: Scores | None = None
     per_person: Annotated[dict[Text, dict[Text, NonNegative | None]], AfterValidator(_quantiles)]
     screen: Screen | None = None

@@ -81,6 +81,10 @@ def _view(run: Run, prefix: str) -> View:
     after: dict[str, Scores] = {"this model, last round": results}
     if results.within_person:
         after["this model, on held-out time of the people who trained"] = results.within_person
+        after |= {
+            f"there: {wording.BASELINES.get(n, n)}, of what they trained on": one
+            for n, one in results.within_person_baselines.items()
+        }
     if results.measured:
         after["this model, as people measured it under noise on what they have"] = results.measured
     quantiles = {at for table in results.per_person.values() for at in table}
