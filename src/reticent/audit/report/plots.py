@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -120,7 +121,8 @@ def measured(
     joined: bool = True,
     keyed: bool = False,
 ) -> Markup:
-    """Means with bars of one standard deviation over some number, and levels to compare with; log scale where it spans much.
+    """Means with bars of one standard deviation over some number, and levels to compare with; log scale where it spans much
+    in uneven steps.
 
     joined: by lines. keyed: with a key of its own, for a plot that stands without a page.
     """
@@ -128,7 +130,8 @@ def measured(
     def draw(axes: Axes) -> None:
         places = sorted({x for line in lines for x, _, _ in line.points})
         few = len(places) <= _TICKED
-        if places[0] > 0 and places[-1] >= CRUSHED * places[0]:
+        steps = [later - earlier for earlier, later in pairwise(places)]
+        if places[0] > 0 and places[-1] >= CRUSHED * places[0] and max(steps) > 1.01 * min(steps):
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if places[-1] > 100 * places[0] else (1.0, 2.0, 5.0)))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
