@@ -2,9 +2,12 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -46,19 +49,31 @@ def whole(tmp_path_factory):
     return (folder / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_run_that_was_killed_goes_on_to_the_same_model_and_leaves_no_process(workers, whole, tmp_path):
+@pytest.fixture
+def short(monkeypatch):
+    """A folder of its own for temporary files, with a path that fits into the address of a socket."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize(("told", "workers"), [(signal.SIGKILL, 1), (signal.SIGKILL, 2), (signal.SIGTERM, 2)])
+def test_a_run_that_was_stopped_goes_on_to_the_same_model_and_leaves_no_process(told, workers, whole, short, tmp_path):
     killed = tmp_path / "killed"
     words = [*KILLED, f"engine.workers={workers}", f"hydra.run.dir={killed}"]
-    process = subprocess.Popen([*TRAIN, *words], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*TRAIN, *words], stderr=subprocess.PIPE, text=True)
     rounds, ends = killed / "rounds.jsonl", time.monotonic() + 60
     while not rounds.exists() or rounds.read_text().count('"applied"') < 3:
         assert process.poll() is None
         assert time.monotonic() < ends
         time.sleep(0.005)
     family = psutil.Process(process.pid).children(recursive=True)
-    process.kill()
-    process.wait()
+    process.send_signal(told)
+    _, said = process.communicate()
+    if told != signal.SIGKILL:
+        assert (process.returncode, list(short.iterdir())) == (130, [])
+        assert f"stopped; reticent train resume={killed} goes on from the last round\n" in said
+        assert said.endswith("reticent: stopped\n")
     assert not psutil.wait_procs(family, timeout=30)[1]
     assert not (killed / "results.json").exists()
     subprocess.run([*TRAIN, f"resume={killed}"], check=True, capture_output=True)

@@ -3,6 +3,7 @@
 import click
 
 from reticent.errors import StateError
+from reticent.server.interruption import interrupted_by_sigterm
 from reticent.sim.helper import get_ready
 
 _MAYBE_NO_WORKERS = (
@@ -24,12 +25,13 @@ def train(words: tuple[str, ...]) -> None:
 
     Example: reticent train -m privacy.epsilon=2,4,8 seed=0,1,2
     """
-    if not any(word.startswith(_MAYBE_NO_WORKERS) for word in words):
-        get_ready()  # before Hydra is imported: the first round waits for it
-    try:
-        from reticent.train.app import main
-    except ModuleNotFoundError as missing:
-        raise StateError(
-            f"`reticent train` needs the package {missing.name}: pip install 'reticent[research,server]'; nothing was trained"
-        ) from None
-    main(words)
+    with interrupted_by_sigterm():  # of a cluster's scheduler, say
+        if not any(word.startswith(_MAYBE_NO_WORKERS) for word in words):
+            get_ready()  # before Hydra is imported: the first round waits for it
+        try:
+            from reticent.train.app import main
+        except ModuleNotFoundError as missing:
+            raise StateError(
+                f"`reticent train` needs the package {missing.name}: pip install 'reticent[research,server]'; nothing was trained"
+            ) from None
+        main(words)

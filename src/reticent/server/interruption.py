@@ -2,12 +2,16 @@
 
 import contextlib
 import signal
+import threading
 from collections.abc import Iterator
 
 
 @contextlib.contextmanager
 def interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends a wait like Ctrl-C does, so that a stopped command leaves no run behind. For the main thread."""
+    """SIGTERM ends a wait like Ctrl-C does, so that a stopped command leaves nothing behind. Only the main thread can say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -73,6 +73,7 @@ def _compose(arguments: Sequence[str]) -> None:
             return None
         except KeyboardInterrupt:
             _unmake(*made)
+            _note_resume(Path(HydraConfig.get().runtime.output_dir))
             raise
 
     application = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(experiment)
@@ -87,6 +88,9 @@ def _compose(arguments: Sequence[str]) -> None:
         return
     except KeyboardInterrupt:
         _unmake_sweeps(begun[sweeps:])
+        for sweep in begun[sweeps:]:
+            if sweep.root.exists():
+                _note(f"stopped; the same command with hydra.sweep.dir={sweep.root} goes on with this sweep")
         raise
     except SweepRefused as refusal:
         raise refusal.error from None
@@ -210,7 +214,11 @@ def _resume(arguments: Sequence[str]) -> None:
     if not folder:
         raise SettingError(f"resume=FOLDER takes the folder of a run; {NOTHING}")
     root = Path(folder)
-    _run(RunFolder(root).settings(), root)
+    try:
+        _run(RunFolder(root).settings(), root)
+    except KeyboardInterrupt:
+        _note_resume(root)
+        raise
 
 
 def _run(
@@ -233,6 +241,12 @@ def _run(
 
 def _show(line: Mapping[str, Any]) -> None:
     print(describe(line), file=sys.stderr, flush=True)
+
+
+def _note_resume(root: Path) -> None:
+    """After an interruption, if anything lies there to go on with."""
+    if RunFolder(root).config.exists():
+        _note(f"stopped; reticent train resume={root} goes on from the last round")
 
 
 def _note(sentence: str) -> None:

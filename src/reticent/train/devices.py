@@ -81,9 +81,7 @@ def run_on_devices(
             outcome = server.wait(root, plan_id, on_round=told, on_wait=noted, first=first)
     except KeyboardInterrupt:
         server.stop(root, plan_id)
-        noted(
-            f"no device is asked any more; `reticent train resume={folder.root}` goes on after the last applied round"
-        )
+        noted("no device is asked any more")
         raise
     finally:
         _copy(paths.run(plan_id), folder.root)
