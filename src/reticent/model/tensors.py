@@ -72,7 +72,7 @@ def read_limited(path: Path, *, limit_bytes: int) -> bytes:
         with path.open("rb") as file:
             data = file.read(limit_bytes + 1)
     except OSError as error:
-        raise StateError(f"no weights can be read there ({error.strerror}); nothing was loaded") from error
+        raise StateError(f"no weights can be read at {path} ({error.strerror}); nothing was loaded") from error
     if len(data) > limit_bytes:
         raise FormatError(f"the file is larger than any known model's {limit_bytes} bytes; nothing was loaded")
     return data

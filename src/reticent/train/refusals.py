@@ -19,6 +19,7 @@ from reticent.train.settings import NOTHING
 
 _GOES_ON = re.compile(r"[a-z]+ ")  # and is no "full_key: ..."
 _UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
+_MISSING = re.compile(r"missing \d+ required positional arguments?: '(\w+)'")
 _SEVERAL = "Ambiguous value for argument"
 _NO_GROUP = "No match in the defaults list"
 _IN_A_CALL = "Error in call to target"
@@ -67,8 +68,10 @@ def _of_call(error: BaseException, line: str) -> str:
     """What was wrong with the arguments of a launcher or a sweeper. line: the error's, as Hydra shows it."""
     cause = error.__cause__
     said = line if cause is None else (str(cause).splitlines() or [type(cause).__name__])[0]
-    found = _UNEXPECTED.search(said)
-    return f"there is no setting {found[1]} there" if found else said
+    if found := _UNEXPECTED.search(said):
+        return f"there is no setting {found[1]} there"
+    found = _MISSING.search(said)
+    return f"the setting {found[1]} is needed there" if found else said
 
 
 def no_option(error: Exception, words: Iterable[str], folder: Path) -> SettingError | None:
