@@ -302,6 +302,13 @@ def test_a_run_over_ray_that_fails_leaves_its_reason_and_the_others(ray: None, s
     assert not (swept / "1" / "results.json").exists()
 
 
+def test_a_sweep_over_submitit_gives_the_same_bits(here: Path, tmp_path: Path) -> None:
+    words = ["hydra/launcher=submitit_local", "engine.workers=1", f"hydra.sweep.dir={tmp_path}"]
+    assert main(["train", "-m", *WORDS, *words]) == 0
+    assert (tmp_path / "0" / "model.safetensors").read_bytes() == (here / "model.safetensors").read_bytes()
+    assert (tmp_path / "sweep.csv").read_text().count("\n") == 2
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

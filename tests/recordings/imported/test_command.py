@@ -1,6 +1,10 @@
 """`reticent data import`: a recording like any other, or one sentence and nothing left behind."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
 
@@ -50,6 +54,17 @@ def test_an_import_says_what_it_took_and_what_not(demonstrations, tmp_path, caps
     assert first.endswith("; none of them is public")
     assert second == "skipped 1 of 13 demonstrations: 1 damaged gzip"
     assert last == f"what is in it: reticent data describe {out}"
+
+
+def test_a_terminal_sees_how_far_an_import_is(demonstrations, tmp_path):
+    ours, theirs = pty.openpty()
+    words = ["data", "import", "miniwob", str(demonstrations), str(tmp_path / "human.recording")]
+    ran = subprocess.run(
+        [sys.executable, "-m", "reticent.cli", *words], stdout=subprocess.PIPE, stderr=theirs, check=True
+    )
+    shown = os.read(ours, 1 << 16).decode()
+    assert "100%" in shown
+    assert "%" not in ran.stdout.decode()
 
 
 def test_the_recording_is_a_source_like_any_other_with_nobody_public(demonstrations, tmp_path, capsys):
