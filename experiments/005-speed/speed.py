@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -78,33 +78,64 @@ def _against(name: str, ours: float, theirs: float, peer: str, *, share: float, 
 
 
 def _real_model() -> Iterator[dict[str, Any]]:
-    """The shipped model under both levels of privacy: in process, and under Flower's own simulation, by the same command."""
-    found: dict[str, list[tuple[float, float]]] = {"inprocess": [], "flower": []}
+    """The shipped model under both levels of privacy: in process, on Ray, and under Flower's own simulation, by the same command."""
+    found: dict[str, list[_Trained]] = {"inprocess": [], "ray": [], "flower": []}
     for _ in range(3):
         for engine, runs in found.items():
-            with tempfile.TemporaryDirectory() as folder:
-                root = Path(folder) / "out"
-                words = [*WORDS, f"engine={engine}", "engine.workers=2", f"hydra.run.dir={root}"]
-                began, first = time.monotonic(), 0.0
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "reticent.cli", "train", *words],
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-                rounds = root / "rounds.jsonl"
-                while process.poll() is None:
-                    if not first and rounds.exists() and '"applied"' in rounds.read_text():
-                        first = time.monotonic() - began
-                    time.sleep(0.05)
-                if process.returncode:
-                    print(f"engine={engine} is left out: it ended with {process.returncode}", file=sys.stderr)
-                    return
-                lines = [json.loads(line) for line in rounds.read_text().splitlines()]
-                later = [line["seconds_train"] for line in lines if line["status"] == "applied"][1:]
-                runs.append((first, statistics.median(later)))
-    (first, later), (first_flower, later_flower) = (
-        (statistics.median(one[0] for one in runs), statistics.median(one[1] for one in runs))
-        for runs in found.values()
-    )
-    yield _against("real model, both levels: a round", later, later_flower, "Flower", share=1 / 4)
-    yield _against("real model, both levels: first round, start included", first, first_flower, "Flower", share=1 / 20)
+            ran = _train(engine)
+            if isinstance(ran, int):
+                print(f"engine={engine} is left out: it ended with {ran}", file=sys.stderr)
+            else:
+                runs.append(ran)
+    here, ray, flower = map(_typical, found.values())
+    if here is None:
+        raise SystemExit("this package's own engine failed; see above")
+    what = "real model, both levels"
+    if flower is not None:
+        yield _against(f"{what}: a round", here.round_s, flower.round_s, "Flower", share=1 / 4)
+        yield _against(f"{what}: first round, start included", here.first_s, flower.first_s, "Flower", share=1 / 20)
+        yield _against(f"{what}: memory", here.peak_mb, flower.peak_mb, "Flower", share=1 / 4, unit="MB")
+    if ray is not None:
+        for name, ours, theirs, unit in (
+            ("a round", here.round_s, ray.round_s, "s"),
+            ("first round, start included", here.first_s, ray.first_s, "s"),
+            ("memory", here.peak_mb, ray.peak_mb, "MB"),
+        ):
+            yield bar(f"{what}: {name}, beside engine=ray", ours, unit, peer=theirs)
+
+
+class _Trained(NamedTuple):
+    """first_s: from the command to the end of the first round. round_s: of the later ones. peak_mb: of all processes, shared pages once."""
+
+    first_s: float
+    round_s: float
+    peak_mb: float
+
+
+def _train(engine: str) -> _Trained | int:
+    """One run, or how it ended."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "out"
+        words = [*WORDS, f"engine={engine}", "engine.workers=2", f"hydra.run.dir={root}"]
+        began, first, peak = time.monotonic(), 0.0, 0.0
+        process = subprocess.Popen(
+            [sys.executable, "-m", "reticent.cli", "train", *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        rounds = root / "rounds.jsonl"
+        while process.poll() is None:
+            if not first and rounds.exists() and '"applied"' in rounds.read_text():
+                first = time.monotonic() - began
+            peak = max(peak, contest.memory_mb(process.pid))
+            time.sleep(0.05)
+        if process.returncode:
+            return process.returncode
+        lines = [json.loads(line) for line in rounds.read_text().splitlines()]
+        later = [line["seconds_train"] for line in lines if line["status"] == "applied"][1:]
+        return _Trained(first, statistics.median(later), peak)
+
+
+def _typical(runs: list[_Trained]) -> _Trained | None:
+    """The median of each figure; None where there is no run."""
+    return _Trained(*map(statistics.median, zip(*runs, strict=True))) if runs else None
