@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 import torch
 from opacus import GradSampleModule
-from torch import nn
-from torch.nn.functional import unfold
 
 from reticent.actions.pool import Pool
 from reticent.learn.clipping import Outer, Parts
@@ -17,7 +15,6 @@ from reticent.learn.gradients import (
     passing_gradients,
     window_gradients,
 )
-from reticent.learn.layers import patches
 from reticent.model import catalogue
 from reticent.model.frozen import freeze
 from reticent.model.heads import summed_loss
@@ -112,11 +109,3 @@ def test_gradients_of_some_rows_stand_first_and_are_the_same_bits_kept_or_comput
     passed = written(passing_gradients(made, pool).of(rows), made, "heads")
     assert kept.shape[0] == EXAMPLES_AT_ONCE
     assert torch.equal(kept[:3], passed[:3])
-
-
-@pytest.mark.parametrize(("stride", "padding", "dilation"), [(1, 1, 1), (2, 2, 1), (1, 2, 2), (2, 0, 3)])
-def test_patches_are_torchs_unfolded_ones(stride: int, padding: int, dilation: int) -> None:
-    pictures = torch.randn(3, 2, 11, 9)
-    theirs = unfold(pictures, (3, 2), dilation=dilation, padding=padding, stride=stride)
-    conv = nn.Conv2d(2, 1, (3, 2), stride=stride, padding=padding, dilation=dilation)
-    assert torch.equal(patches(pictures, conv).flatten(1, 3).flatten(2), theirs)

@@ -7,15 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import group_norm, pad
+from torch.nn.functional import group_norm
 
 from reticent.learn.clipping import Outer, Parts, Samples
+from reticent.model.convolution import copied, patches
 from reticent.model.inputs import Inputs
 from reticent.model.trunk import Features, Trunk
-
-_PATCHED_AT_ONCE = (
-    4  # examples: patches are nine times as large as a picture, and fewer of them stay in a processor's cache
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -82,29 +79,6 @@ def _parts(layer: Layer, slope: Tensor) -> Parts:
 def _kernels(given: Tensor, slope: Tensor, conv: nn.Conv2d) -> Tensor:
     """Each example's gradient of the convolution's weight, shape (n, size). slope: shape (n, out, places)."""
     kernels = slope.new_empty((len(given), *conv.weight.flatten(1).shape))
-    seen = patches(given, conv)
-    held = seen.new_empty(
-        (_PATCHED_AT_ONCE, *seen.shape[1:])
-    )  # fresh memory for each copy would be paid for in page faults
-    for start in range(0, len(given), _PATCHED_AT_ONCE):
-        some = slice(start, start + _PATCHED_AT_ONCE)
-        copied = held[: len(seen[some])].copy_(seen[some])
-        torch.bmm(slope[some], copied.flatten(1, 3).flatten(2).transpose(1, 2), out=kernels[some])
+    for some, seen in copied(patches(given, conv)):
+        torch.bmm(slope[some], seen.transpose(1, 2), out=kernels[some])
     return kernels.flatten(1)
-
-
-def patches(pictures: Tensor, conv: nn.Conv2d) -> Tensor:
-    """What each place of the convolution's output looks at: shape (n, in, height and width of the kernel, rows, columns).
-
-    As `torch.nn.functional.unfold`, without a copy: a view of the padded pictures.
-    """
-    (high, wide), (down, across), (apart_y, apart_x) = conv.kernel_size, conv.stride, conv.dilation
-    pad_y, pad_x = (int(pixels) for pixels in conv.padding)
-    padded = pad(pictures, (pad_x, pad_x, pad_y, pad_y))
-    n, channels, height, width = padded.shape
-    rows = (height - apart_y * (high - 1) - 1) // down + 1
-    columns = (width - apart_x * (wide - 1) - 1) // across + 1
-    example, channel, y, x = padded.stride()
-    return padded.as_strided(
-        (n, channels, high, wide, rows, columns), (example, channel, y * apart_y, x * apart_x, y * down, x * across)
-    )

@@ -9,6 +9,7 @@ from torch.nn.functional import relu
 
 from reticent.actions.vocabulary import HISTORY
 from reticent.model.architecture import PLANES, TOKEN, Architecture, Widths
+from reticent.model.convolution import convolved
 from reticent.model.inputs import Inputs
 
 
@@ -106,9 +107,9 @@ class Trunk(WhitenedTrunk):
 
     def raw(self, seen: Inputs) -> Features:
         hidden = relu(self.history2(relu(self.history1(seen.history))))
-        grid = self.grid1_norm(self.grid1(torch.cat([*self._screen(seen), seen.planes], dim=1)))
+        grid = self.grid1_norm(convolved(self.grid1, torch.cat([*self._screen(seen), seen.planes], dim=1)))
         grid = relu(grid + self.steer(hidden)[..., None, None])
-        grid = relu(grid + self.grid2_norm(self.grid2(grid)))
+        grid = relu(grid + self.grid2_norm(convolved(self.grid2, grid)))
         cells = grid.flatten(2)  # (n, map, CELLS)
         overall = cells.mean(dim=2)
         here = torch.einsum("nmc,nc->nm", cells, seen.last)
@@ -126,8 +127,8 @@ class Trunk(WhitenedTrunk):
         """(n, second, 12, 16), if any."""
         if not self.sees:
             return []
-        screen = relu(self.screen1_norm(self.screen1(seen.frames)))
-        return [relu(self.screen2_norm(self.screen2(screen)))]
+        screen = relu(self.screen1_norm(convolved(self.screen1, seen.frames)))
+        return [relu(self.screen2_norm(convolved(self.screen2, screen)))]
 
     def _look(self, seen: Inputs) -> list[Tensor]:
         """(n, look), if any: zero where there is no patch."""
