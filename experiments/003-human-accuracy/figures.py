@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""accuracy.csv as a picture, accuracy.svg, and as the rows of the README's table: python experiments/003-human-accuracy/figures.py"""
+"""accuracy.csv as pictures, accuracy.svg and local.svg, and as the rows of the README's table: python experiments/003-human-accuracy/figures.py"""
 
 import csv
 import json
@@ -10,28 +10,36 @@ from reticent.audit.report.page import style
 from reticent.audit.report.plots import Line, Measured, alone, measured
 
 HERE = Path(__file__).parent
-LINES = (("secure", "1000"), ("secure", "500"), ("secure", "200"), ("local", "1000"))
+PICTURES = {"accuracy.svg": "secure", "local.svg": "local"}
+PEOPLE = ("1000", "500", "200")
 
 
 def main() -> None:
     with (HERE / "accuracy.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
+    for name, mode in PICTURES.items():
+        (HERE / name).write_text(picture([row for row in rows if row["mode"] == mode], mode))
+    print("\n".join(table(rows)))
+
+
+def picture(rows: list[dict[str, str]], mode: str) -> str:
+    """Of one mode: a line for each number of people, and what it is to be held against."""
     lines = []
-    for place, (mode, people) in enumerate(LINES):
-        chosen = [row for row in rows if (row["mode"], row["people"]) == (mode, people)]
+    for place, people in enumerate(PEOPLE):
+        chosen = [row for row in rows if row["people"] == people]
         points = [(epsilon, *over_seeds(chosen, epsilon, "top1")) for epsilon in epsilons(chosen)]
         lines.append(Measured(label=f"{int(people):,} people, {mode}", points=tuple(points), style=place))
-    whole = [row for row in rows if (row["mode"], row["people"]) == LINES[0]]
-    counts = [(epsilon, over_seeds(whole, epsilon, "private_ngram_top1")[0]) for epsilon in epsilons(whole)]
-    last = max(epsilons(rows))
-    markov = float(rows[0]["markov3_top1"])
+    most = [row for row in rows if row["people"] == PEOPLE[0]]
+    counts = [(epsilon, over_seeds(most, epsilon, "private_ngram_top1")[0]) for epsilon in epsilons(most)]
+    first, last = min(epsilons(rows)), max(epsilons(rows))
+    markov, start = (float(rows[0][name]) for name in ("markov3_top1", "start_top1"))
     levels = [
-        Line(label="private counts of 1,000 people, secure", points=tuple(counts), style=4),
-        Line(label="Markov-3 without privacy", points=((min(epsilons(rows)), markov), (last, markov)), style=5),
+        Line(label="public start, no training", points=((first, start), (last, start)), style=3),
+        Line(label=f"private counts of 1,000 people, {mode}", points=tuple(counts), style=4),
+        Line(label="Markov-3 without privacy", points=((first, markov), (last, markov)), style=5),
     ]
-    picture = measured("accuracy", lines, levels, xlabel="ε (log scale)", ylabel="next action right", keyed=True)
-    (HERE / "accuracy.svg").write_text(alone(picture, style()))
-    print("\n".join(table(rows)))
+    drawn = measured(mode, lines, levels, xlabel="ε (log scale)", ylabel="next action right", keyed=True)
+    return alone(drawn, style())
 
 
 def table(rows: list[dict[str, str]]) -> list[str]:
