@@ -61,7 +61,9 @@ def short(monkeypatch):
 def test_a_run_that_was_stopped_goes_on_to_the_same_model_and_leaves_no_process(told, workers, whole, short, tmp_path):
     killed = tmp_path / "killed"
     words = [*KILLED, f"engine.workers={workers}", f"hydra.run.dir={killed}"]
-    process = subprocess.Popen([*TRAIN, *words], stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "log"
+    with log.open("w") as stderr:
+        process = subprocess.Popen([*TRAIN, *words], stderr=stderr)
     rounds, ends = killed / "rounds.jsonl", time.monotonic() + 60
     while not rounds.exists() or rounds.read_text().count('"applied"') < 3:
         assert process.poll() is None
@@ -69,7 +71,8 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_model_and_leaves_no_process(
         time.sleep(0.005)
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(told)
-    _, said = process.communicate()
+    process.wait(timeout=60)
+    said = log.read_text()
     if told != signal.SIGKILL:
         assert (process.returncode, list(short.iterdir())) == (130, [])
         assert f"stopped; reticent train resume={killed} goes on from the last round\n" in said

@@ -67,15 +67,17 @@ def test_private_counts_are_never_chosen_on_those_who_train(few, scores, monkeyp
     assert asked == [("drawn", few.public)]
 
 
-@pytest.mark.parametrize("most", [scoring.MOST_EXAMPLES, 1])
+@pytest.mark.parametrize("most", [scoring.MOST_COUNTED_EXAMPLES, 1])
 def test_held_out_time_has_baselines_that_count_what_came_before_it(few, scores, monkeypatch, most):
-    monkeypatch.setattr(scoring, "MOST_EXAMPLES", most)
+    monkeypatch.setattr(scoring, "MOST_COUNTED_EXAMPLES", most)
     people = few.client[:3]
     times = [source.split_time("drawn", person) for person in people]
     counted = times if most > 1 else times[:1]
     expected = baselines(together([time.earlier for time in counted]), together([time.later for time in times]))
     found = scores.trained(WEIGHTS, people, noise_multiplier=1.0, seed=0)
-    assert found["within_person_baselines"] == {name: row.as_dict() for name, row in expected.items()}
+    assert found["within_person_baselines"] == {
+        name: {**row.as_dict(), "counted": len(counted)} for name, row in expected.items()
+    }
     assert found["within_person"]["examples"] == sum(len(time.later) for time in times)
 
 

@@ -123,8 +123,29 @@ def test_a_folder_that_holds_another_sweep_is_refused_before_any_job(few, tmp_pa
     assert main([*words, "seed=0,1,2"]) == 2
     assert f"{tmp_path}/1/results.json is not what a job of a sweep leaves" in capsys.readouterr().err
     (tmp_path / "1" / "results.json").write_bytes(before[tmp_path / "1" / "results.json"])
+    (tmp_path / "0" / "report.html").unlink()
+    assert main([*words, "seed=0,1"]) == 0
+    assert "is finished" not in capsys.readouterr().out  # the one has no report, and the other had failed since
+    assert (tmp_path / "0" / "report.html").is_file()
+    assert not (tmp_path / "1" / "failed.json").exists()
     assert main([*words, "seed=5", f"hydra.sweep.dir={tmp_path}/more"]) == 0
     assert [row.seeds for row in read_sweep(tmp_path).rows] == [(0, 1, 2, 5)]
+
+
+@pytest.mark.parametrize(
+    ("words", "goes_on"), [(("seed=0,1",), True), (("hydra/sweeper=optuna", "seed=choice(0,1)"), False)]
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_sweep_that_was_stopped_says_how_it_goes_on_where_it_does(words, goes_on, tmp_path, capsys, monkeypatch):
+    def stopped(settings, root, *, alone, noted):
+        RunFolder(root).begin(settings.pinned())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(app, "_run", stopped)
+    assert main(["train", "-m", *WORDS, *words, f"hydra.sweep.dir={tmp_path}"]) == 130
+    said = capsys.readouterr().err
+    assert (f"the same command with hydra.sweep.dir={tmp_path} goes on with this sweep" in said) is goes_on
+    assert said.endswith("reticent: stopped\n")
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def train(words: tuple[str, ...]) -> None:
 
     Example: reticent train -m privacy.epsilon=2,4,8 seed=0,1,2
     """
-    with interrupted_by_sigterm():  # of a cluster's scheduler, say
+    with interrupted_by_sigterm():
         if not any(word.startswith(_MAYBE_NO_WORKERS) for word in words):
             get_ready()  # before Hydra is imported: the first round waits for it
         try:

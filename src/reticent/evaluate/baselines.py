@@ -3,8 +3,9 @@
 For kinds and for cells alike: the commonest one, and Markov chains of order 1 to 3 that fall back on shorter histories.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -18,6 +19,26 @@ ORDERS: Mapping[str, int] = {"majority": 0, "markov1": 1, "markov2": 2, "markov3
 
 _BACKING = 5.0  # a shorter history weighs as much as this many sightings of the longer one
 _EXAMPLES_AT_ONCE = 4_096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Symbols:
+    """What of a pool is counted: next to nothing beside its pictures. kinds, cells: (n, HISTORY). next_kind, next_cell: (n,)."""
+
+    kinds: Ints
+    cells: Ints
+    next_kind: Ints
+    next_cell: Ints
+
+    @classmethod
+    def of(cls, pools: "Iterable[Pool | Symbols]") -> Self:
+        """Of all of them, at least one, in order."""
+        parts = [(one.kinds, one.cells, one.next_kind, one.next_cell) for one in pools]
+        kinds, cells, next_kind, next_cell = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return cls(kinds=kinds, cells=cells, next_kind=next_kind, next_cell=next_cell)
+
+    def __len__(self) -> int:
+        return len(self.next_kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -85,7 +106,7 @@ class MarkovChain:
         return total
 
 
-def baselines(counted: Pool, scored: Pool) -> dict[str, Metrics]:
+def baselines(counted: Pool | Symbols, scored: Pool) -> dict[str, Metrics]:
     """Fit on `counted`, score on `scored`; by name, as in ORDERS.
 
     Raises SettingError where either has no example.
@@ -93,7 +114,7 @@ def baselines(counted: Pool, scored: Pool) -> dict[str, Metrics]:
     return {name: _score(counted, scored, order=order) for name, order in ORDERS.items()}
 
 
-def _score(counted: Pool, scored: Pool, *, order: int) -> Metrics:
+def _score(counted: Pool | Symbols, scored: Pool, *, order: int) -> Metrics:
     kinds = MarkovChain(counted.kinds, counted.next_kind, order=order, symbols=KINDS)
     cells = MarkovChain(counted.cells, counted.next_cell, order=order, symbols=CELLS)
     parts = []

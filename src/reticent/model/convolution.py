@@ -12,7 +12,7 @@ _AT_ONCE = 4  # pictures: patches are nine times as large, and those of a few st
 def convolved(conv: nn.Conv2d, pictures: Tensor) -> Tensor:
     """What `conv` makes of them, (n, out, rows, columns); in float64 without gradients sooner, and equal but for rounding.
 
-    One picture's result doesn't depend on the others. Measured: experiments/006-private-step.
+    conv: of one group, padded with so many zeros, as a Trunk's are. One picture's result doesn't depend on the others.
     """
     if pictures.dtype != torch.float64 or torch.is_grad_enabled():
         return conv(pictures)  # type: ignore[no-any-return]

@@ -26,7 +26,7 @@ from reticent.train.folder import RunFolder
 from reticent.train.refusals import first_sentence, no_option, refused
 from reticent.train.settings import NOTHING, Settings, settings_of
 from reticent.train.summary import describe, summary
-from reticent.train.sweep import forget_failure, keep_failure, read_sweep, results_of, table
+from reticent.train.sweep import forget_failure, is_finished, keep_failure, read_sweep, results_of, table
 from reticent.train.sweeping import OWN_CONFIG, Begun, SweepRefused, begun, made
 
 RESUME = "resume="
@@ -89,7 +89,7 @@ def _compose(arguments: Sequence[str]) -> None:
     except KeyboardInterrupt:
         _unmake_sweeps(begun[sweeps:])
         for sweep in begun[sweeps:]:
-            if sweep.root.exists():
+            if sweep.goes_on and sweep.root.exists():
                 _note(f"stopped; the same command with hydra.sweep.dir={sweep.root} goes on with this sweep")
         raise
     except SweepRefused as refusal:
@@ -137,8 +137,11 @@ def _job(config: DictConfig) -> float:
     Returns: what a sweeper makes small, the perplexity; NaN where there is none.
     """
     root, words = Path(HydraConfig.get().runtime.output_dir), HydraConfig.get().overrides.task
+    finished = is_finished(root)
     forget_failure(root)
     try:
+        if finished:  # the sweep goes on, and this job has nothing left to do
+            return _finished(settings_of(config, sweep=True), root)
         return _experiment(config)
     except (ReticentError, OmegaConfBaseException) as error:
         said = refused(error)
@@ -178,12 +181,14 @@ def _experiment(config: DictConfig) -> float:
     alone = "BasicLauncher" in str(HydraConfig.get().launcher)
     sweep = HydraConfig.get().mode is RunMode.MULTIRUN
     settings = settings_of(config, sweep=sweep)
-    if sweep and (root / "results.json").exists():  # the sweep goes on: this job has nothing left to do
-        RunFolder(root).begin(settings.pinned())
-        results = results_of(root)
-        print(f"{root} is finished; what each figure rests on: {RunFolder(root).report}", flush=True)
-    else:
-        results = _run(settings, root, alone=alone, noted=_note_once if sweep else _note)
+    return float(_run(settings, root, alone=alone, noted=_note_once if sweep else _note)["perplexity"])
+
+
+def _finished(settings: Settings, root: Path) -> float:
+    """As `_experiment`, of a job that lies there. Raises: SettingError where its settings are others, FormatError."""
+    RunFolder(root).begin(settings.pinned())
+    results = results_of(root)
+    print(f"{root} is finished; what each figure rests on: {RunFolder(root).report}", flush=True)
     return float(results["perplexity"])
 
 

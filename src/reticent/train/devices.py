@@ -5,7 +5,8 @@ Nothing here trains: the server's ServerApp plays the rounds, devices learn, and
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -77,12 +78,8 @@ def run_on_devices(
     enrolled = max(1, len(read_directory(paths.devices)))
     began(_asked(settings, paths, plan_id, people=enrolled), server.journal(paths.run(plan_id))[:first])
     try:
-        with interrupted_by_sigterm():
+        with _stopped_by_interruption(root, plan_id, noted=noted):
             outcome = server.wait(root, plan_id, on_round=told, on_wait=noted, first=first)
-    except KeyboardInterrupt:
-        server.stop(root, plan_id)
-        noted("no device is asked any more")
-        raise
     finally:
         _copy(paths.run(plan_id), folder.root)
     if not outcome.complete:
@@ -91,6 +88,18 @@ def run_on_devices(
     limits = {"employee": policy.epsilon_employee, "example": policy.epsilon_example}
     made = _played(settings, paths, plan_id)
     return made, limits, _measure(made, root, folder, noted=noted)
+
+
+@contextmanager
+def _stopped_by_interruption(root: Path, plan_id: str, *, noted: Callable[[str], None]) -> Iterator[None]:
+    """Whoever stops waiting stops the run on the server."""
+    try:
+        with interrupted_by_sigterm():
+            yield
+    except KeyboardInterrupt:
+        server.stop(root, plan_id)
+        noted("no device is asked any more")
+        raise
 
 
 def _submit(settings: Settings, root: Path, folder: RunFolder, *, noted: Callable[[str], None]) -> str:
@@ -127,7 +136,8 @@ def _measure(made: Planned, root: Path, folder: RunFolder, *, noted: Callable[[s
         server.resume(root, plan_id)
     else:
         server.submit(root, plan, weights=read_weights(folder.model), say=noted)
-    outcome = server.wait(root, plan_id, on_wait=noted)
+    with _stopped_by_interruption(root, plan_id, noted=noted):
+        outcome = server.wait(root, plan_id, on_wait=noted)
     if not outcome.complete:
         raise RoundAborted(
             f"the model was trained and not measured: {outcome.sentence()}; `reticent train resume={folder.root}` asks again"

@@ -11,7 +11,7 @@ import numpy as np
 
 from reticent.actions.pool import Pool
 from reticent.actions.vocabulary import CELLS, CELLS_X
-from reticent.evaluate.baselines import baselines
+from reticent.evaluate.baselines import Symbols, baselines
 from reticent.evaluate.metrics import Hits, Scorer, metrics
 from reticent.evaluate.private_counts import PrivateCounts
 from reticent.model.pools import together
@@ -22,6 +22,7 @@ from reticent.recordings import source
 
 MOST_EXAMPLES = 65_536  # of people who are scored, and of those whom baselines count: about 250 MB
 MOST_COUNTED = 1_000  # people whose counts are released
+MOST_COUNTED_EXAMPLES = 1_000_000  # of those who trained: about 150 MB without pictures
 MOST_WITHIN = 100  # people whose held-out time is scored: more would only take longer
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 LEAST_PEOPLE = 20  # whose actions a cell of the screen holds, or nothing is said of it
@@ -71,28 +72,34 @@ class Scoring:
         """What results.json says of those who trained, by its names there.
 
         within_person: metrics on the held-out time of some, None where nobody has any. within_person_baselines: on the same,
-        counted without privacy on what people trained on; empty where either has no window. private_ngram: on the people who
-        are scored, what counts of those who trained would have given instead, released once with this noise each.
+        counted without privacy on what they and others trained on (counted: so many people); empty where either has no
+        window. private_ngram: on the people who are scored, what counts of those who trained would have given instead,
+        released once with this noise each.
 
         Drawn people are slow to make, so a few of them stand for all: the sum is scaled, and its noise is that of all.
         """
         counted = people[: MOST_WITHIN if self._data in source.DRAWN else MOST_COUNTED]
         share = max(noise_multiplier * math.sqrt(len(counted) / len(people)), NOISE_MULTIPLIER_RANGE[0])
         counts = PrivateCounts(noise_multiplier=share, noise=SeededNoise(seed))
-        trained_on, held_out, room = [], [], MOST_EXAMPLES
+        trained_on: list[Symbols] = []
+        held_out, room = [], MOST_COUNTED_EXAMPLES
         for place, person in enumerate(counted):
             time = source.split_time(self._data, person)
             counts.add(time.earlier)
             if room > 0:
-                trained_on.append(time.earlier)
+                trained_on.append(Symbols.of([time.earlier]))
                 room -= len(time.earlier)
             if place < MOST_WITHIN:
                 held_out.append(time.later)
-        earlier, later = together(trained_on), together(held_out)
+        earlier, later = Symbols.of(trained_on), together(held_out)
         member, figures = counts.best(self._chosen_on(), self._on.pool)
         return {
             "within_person": self._make(later).score(weights).as_dict() if len(later) else None,
-            "within_person_baselines": _beside(earlier, later) if len(earlier) and len(later) else {},
+            "within_person_baselines": {
+                name: {**row.as_dict(), "counted": len(trained_on)} for name, row in baselines(earlier, later).items()
+            }
+            if len(earlier) and len(later)
+            else {},
             "private_ngram": {
                 **figures.as_dict(),
                 "order": member.order,
@@ -114,11 +121,9 @@ class Scoring:
         return together(source.pools(name, people, examples=MOST_EXAMPLES))
 
     def _baselines(self) -> dict[str, dict[str, float | int]]:
-        return _beside(self._counted(), self._on.pool)
-
-    def _counted(self) -> Pool:
         whom = source.counted(self._data)
-        return together(source.pools(whom.source, whom.people, examples=MOST_EXAMPLES))
+        counted = together(source.pools(whom.source, whom.people, examples=MOST_EXAMPLES))
+        return {name: row.as_dict() for name, row in baselines(counted, self._on.pool).items()}
 
     def _screen(self, hits: Hits) -> list[list[float | None]]:
         """Of each cell of the frame, by rows: in which part of the actions there it was guessed right; None where nobody acted.
@@ -144,7 +149,3 @@ class Scoring:
             name: {str(level): float(np.quantile([row[name] for row in rows], level)) for level in QUANTILES}
             for name in _PER_PERSON
         }
-
-
-def _beside(counted: Pool, scored: Pool) -> dict[str, dict[str, float | int]]:
-    return {name: row.as_dict() for name, row in baselines(counted, scored).items()}

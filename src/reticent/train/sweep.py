@@ -111,6 +111,13 @@ def keep_failure(folder: Path, words: Sequence[str], sentence: str, *, exit_code
     RunFolder(folder).write(FAILED, value)
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether a job came to its end there: with results and a report, and without a failure that came after them."""
+    run = RunFolder(folder)
+    there = all(path.is_file() for path in (run.config, folder / "results.json", run.report))
+    return there and not (folder / FAILED).exists()
+
+
 def forget_failure(folder: Path) -> None:
     """Before a job is tried again."""
     (folder / FAILED).unlink(missing_ok=True)

@@ -33,11 +33,15 @@ _ABOUT_PEOPLE = ("data", "privacy", "engine", "evaluate", "experiment")
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A sweep of this process: its folder, its words as they were typed, and what of this was not there before, the deepest first."""
+    """A sweep of this process: its folder, its words as they were typed, and what of this was not there before, the deepest first.
+
+    goes_on: whether the same words go on with it once it was stopped.
+    """
 
     root: Path
     words: tuple[str, ...]
     made: tuple[Path, ...] = ()
+    goes_on: bool = True
 
 
 _met: dict[str, Path] = {}  # recordings, by their digest
@@ -95,7 +99,9 @@ class SweepBegins(Callback):
                 raise SweepRefused(SettingError(f"{said}; evaluate.tune_on=people asks them all the same; {NOTHING}"))
         except Exception:  # whatever can't be composed here, Hydra refuses in a moment, in its own words
             said = None
-        begun.append(Begun(root, words, missing(root / "multirun.yaml")))
+        launched_apart = "submitit" in str(config.hydra.launcher)  # such jobs live on
+        goes_on = trials is None and not launched_apart
+        begun.append(Begun(root, words, missing(root / "multirun.yaml"), goes_on))
         if said is not None:
             print(f"note        {said}", file=sys.stderr, flush=True)
 

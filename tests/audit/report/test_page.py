@@ -239,9 +239,9 @@ def test_metrics_that_were_never_measured_are_dashes_and_no_plot(tmp_path: Path)
 
 def test_held_out_time_stands_beside_its_own_baselines(tmp_path: Path) -> None:
     sample = small()
-    assert 'there: Markov chain, last 3, of what they trained on</th><td class="num">0.612' in made(sample, tmp_path)
+    assert 'there: Markov chain, last 3, of those who trained</th><td class="num">0.612' in made(sample, tmp_path)
     del sample.results["within_person_baselines"]
-    assert "of what they trained on" not in made(sample, tmp_path)
+    assert "of those who trained" not in made(sample, tmp_path)
 
 
 def test_metrics_that_are_null_in_some_rounds_only_leave_gaps(tmp_path: Path) -> None:

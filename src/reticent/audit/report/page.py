@@ -82,7 +82,7 @@ def _view(run: Run, prefix: str) -> View:
     if results.within_person:
         after["this model, on held-out time of the people who trained"] = results.within_person
         after |= {
-            f"there: {wording.BASELINES.get(n, n)}, of what they trained on": one
+            f"there: {wording.BASELINES.get(n, n)}, of those who trained": one
             for n, one in results.within_person_baselines.items()
         }
     if results.measured:
