@@ -82,9 +82,6 @@ def cohorts(folder: Path) -> str:
     for place, people in enumerate(("500", "150", "50")):
         for kind, name in enumerate(("scaled.csv", "results.csv")):
             rows = [row for row in table(folder / name) if row["server.cohort"] == people]
-            if name == "scaled.csv":  # at 80 rounds and 500 people, the norm that is scaled is the one that is not
-                both = [row for row in table(folder / "results.csv") if row["server.cohort"] == people == "500"]
-                rows += [row for row in both if row["server.rounds"] == "80"]
             points = sorted(
                 (float(row["server.rounds"]), float(row["top1_mean"]), float(row["top1_sd"])) for row in rows
             )

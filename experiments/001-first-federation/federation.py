@@ -60,7 +60,7 @@ def bars(*, quick: bool) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder, Federation(Path(folder) / "f") as federation:
         for number in range(1, DEVICES + 1):
             federation.device(f"device-{number}", f"drawn-{number:04d}")
-            federation.run_device(federation.folder / f"device-{number}")
+        federation.run_devices(*(federation.folder / f"device-{number}" for number in range(1, DEVICES + 1)))
         watch = Watch()
         watch.start()
         idle_began, idle_cpu = time.monotonic(), None

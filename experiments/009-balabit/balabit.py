@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reticent.aggregate.optimiser import Momentum, ServerState
+from reticent.aggregate.optimiser import Momentum
 from reticent.client import Task, answer
 from reticent.evaluate.baselines import baselines
 from reticent.evaluate.metrics import Scorer
@@ -54,7 +54,8 @@ def plan(epsilon: float, *, people: int) -> Plan:
 
 def trained(prepared, asked: Plan, *, seed: int, whom) -> np.ndarray:
     """The weights after all rounds of `whom`, by the client's own function."""
-    state, optimiser = ServerState.start(initial(MODEL, "heads")), Momentum()
+    optimiser = Momentum()
+    state = optimiser.start(initial(MODEL, "heads"))
     for number in range(ROUNDS):
         total = np.zeros(asked.parameters, dtype=np.int64)
         for person in whom:
