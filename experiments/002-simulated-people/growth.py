@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,6 +21,7 @@ NOTHING_KEPT = (
     "engine.cache_mb=1"  # everybody's windows are drawn and seen by the trunk anew, however many people there are
 )
 MOST_MB = 1_500
+REPEATS = 3  # a machine's speed moves within minutes
 SLACK = 1.25  # that a machine's other work may add to a time
 
 
@@ -31,21 +32,25 @@ def bars(*, quick: bool) -> Iterator[dict[str, Any]]:
         what = f"{people:,} people, {COHORT} a round"
         yield bar(f"{what}: first round", seconds[0], "s")
         yield bar(f"{what}: peak memory, all processes, shared pages once", held, "MB", goal=MOST_MB)
-    fresh = {people: _later(people, COHORT) for people in sizes}
+    fewer = [(PEOPLE[-1], cohort) for cohort in (COHORTS[:1] if quick else COHORTS)]
+    fresh = _later([*((people, COHORT) for people in sizes), *fewer], repeats=1 if quick else REPEATS)
     for people in sizes[1:]:
-        least = fresh[sizes[0]]
+        least = fresh[sizes[0], COHORT]
         what = f"{people:,} people, {COHORT} a round, nothing kept: a later round, beside one of {sizes[0]} people"
-        yield bar(what, fresh[people], "s", peer=least, goal=SLACK * least)
-    for cohort in COHORTS[:1] if quick else COHORTS:
-        linear = fresh[PEOPLE[-1]] * cohort / COHORT
-        what = f"{PEOPLE[-1]:,} people, {cohort} a round, nothing kept: a later round, beside {cohort}/{COHORT} of one of {COHORT}"
-        yield bar(what, _later(PEOPLE[-1], cohort), "s", peer=linear, goal=SLACK * linear)
+        yield bar(what, fresh[people, COHORT], "s", peer=least, goal=SLACK * least)
+    for people, cohort in fewer:
+        linear = fresh[people, COHORT] * cohort / COHORT
+        what = f"{people:,} people, {cohort} a round, nothing kept: a later round, beside {cohort}/{COHORT} of one of {COHORT}"
+        yield bar(what, fresh[people, cohort], "s", peer=linear, goal=SLACK * linear)
 
 
-def _later(people: int, cohort: int) -> float:
-    """Median seconds of all rounds but the first, which holds the workers' start."""
-    seconds, _ = _run(people, cohort, NOTHING_KEPT, rounds=FRESH_ROUNDS)
-    return median(seconds[1:])
+def _later(each: Sequence[tuple[int, int]], *, repeats: int) -> dict[tuple[int, int], float]:
+    """By people and cohort, which take turns: median seconds of all rounds but the first of a run, which holds the workers' start."""
+    seconds: dict[tuple[int, int], list[float]] = {one: [] for one in each}
+    for _ in range(repeats):
+        for people, cohort in each:
+            seconds[people, cohort] += _run(people, cohort, NOTHING_KEPT, rounds=FRESH_ROUNDS)[0][1:]
+    return {one: median(found) for one, found in seconds.items()}
 
 
 def _run(people: int, cohort: int, *more: str, rounds: int) -> tuple[list[float], float]:
