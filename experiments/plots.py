@@ -49,7 +49,7 @@ def people_and_epsilon(folder: Path) -> str:
         for place, epsilon in enumerate(distinct(row["epsilon"] for row in rows))
     ]
     start = level("public start, no training", float(rows[0]["start_top1"]), lines, style=3)
-    return drawn(folder, lines, [start], xlabel="people (log scale)", ylabel=RIGHT)
+    return drawn(folder, lines, [start], xlabel="people", ylabel=RIGHT)
 
 
 def beside_their_bars(folder: Path) -> str:
