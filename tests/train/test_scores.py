@@ -75,7 +75,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_model_and_leaves_no_process(
     said = log.read_text()
     if told != signal.SIGKILL:
         assert (process.returncode, list(short.iterdir())) == (130, [])
-        assert f"stopped; reticent train resume={killed} goes on from the last round\n" in said
+        assert f"stopped; `reticent train resume={killed}` goes on from the last round\n" in said
         assert said.endswith("reticent: stopped\n")
     assert not psutil.wait_procs(family, timeout=30)[1]
     assert not (killed / "results.json").exists()

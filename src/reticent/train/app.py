@@ -251,7 +251,7 @@ def _show(line: Mapping[str, Any]) -> None:
 def _note_resume(root: Path) -> None:
     """After an interruption, if anything lies there to go on with."""
     if RunFolder(root).config.exists():
-        _note(f"stopped; reticent train resume={root} goes on from the last round")
+        _note(f"stopped; `reticent train resume={root}` goes on from the last round")
 
 
 def _note(sentence: str) -> None:
