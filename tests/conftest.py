@@ -10,6 +10,7 @@ LONGEST = (
     "tests/test_engines.py",
     "tests/recordings/test_record_office.py",
     "tests/train/test_command.py",
+    "tests/train/test_scores.py",
     "tests/server/test_resumption.py",
     "tests/server/test_run.py",
     "tests/keeper/test_killed_keeper.py",

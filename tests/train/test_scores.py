@@ -57,7 +57,7 @@ def short(monkeypatch):
         yield Path(folder)
 
 
-@pytest.mark.parametrize(("told", "workers"), [(signal.SIGKILL, 1), (signal.SIGKILL, 2), (signal.SIGTERM, 2)])
+@pytest.mark.parametrize(("told", "workers"), [(signal.SIGKILL, 2), (signal.SIGTERM, 2)])
 def test_a_run_that_was_stopped_goes_on_to_the_same_model_and_leaves_no_process(told, workers, whole, short, tmp_path):
     killed = tmp_path / "killed"
     words = [*KILLED, f"engine.workers={workers}", f"hydra.run.dir={killed}"]
