@@ -12,7 +12,6 @@ from reticent.audit.report.plots import Line, Measured, alone, measured, ranked
 
 HERE = Path(__file__).parent
 RIGHT = "next action right"
-Row = Mapping[str, str]
 SHORTER = {
     "100 clients, 50 a round: ": "100: ",
     "1,000 clients, 100 a round: ": "1,000: ",

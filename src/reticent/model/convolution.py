@@ -26,15 +26,15 @@ def convolved(conv: nn.Conv2d, pictures: Tensor) -> Tensor:
     return made.view(len(pictures), len(weight), *seen.shape[4:])
 
 
-def copied(patches: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """A few pictures' patches at a time, (few, in * kernel, places), in the same memory each time, and which pictures they are.
+def copied(seen: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """A few of these patches at a time, (few, in * kernel, places), in the same memory each time, and which pictures they are.
 
     Fresh memory for each would be paid for in page faults.
     """
-    held = patches.new_empty((_AT_ONCE, *patches.shape[1:]))
-    for start in range(0, len(patches), _AT_ONCE):
+    held = seen.new_empty((_AT_ONCE, *seen.shape[1:]))
+    for start in range(0, len(seen), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
-        yield some, held[: len(patches[some])].copy_(patches[some]).flatten(1, 3).flatten(2)
+        yield some, held[: len(seen[some])].copy_(seen[some]).flatten(1, 3).flatten(2)
 
 
 def patches(pictures: Tensor, conv: nn.Conv2d) -> Tensor:
