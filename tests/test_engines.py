@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ from reticent.model.bringing import write_model
 from reticent.model.public import initial
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import SeededNoise, SystemNoise
+from reticent.recordings import drawn
+from reticent.recordings.archive import write_archive
 from reticent.records.canonical import digest
 from reticent.records.plan import Plan
 from reticent.sim import actors, worker
@@ -47,7 +49,6 @@ from tests.api.trunks import Sound
 from tests.model.random_pools import random_pool
 from tests.sim.world import PEOPLE, a_plan, make_worker
 from tests.test_client import Device
-from tests.train.conftest import few
 from tests.world import MODEL, NOW, join_request, plan, train_request, training
 
 SEED, ROUND, PERSON = 7, 0, 1
@@ -110,16 +111,40 @@ def test_a_device_and_a_worker_make_the_same_update_to_the_bit(steps: int, updat
 
 
 WORDS = ("data=drawn", "data.people=4", "model=history", "server.rounds=2", "server.cohort=3", "seed=5")
+KINDS = {
+    "as devices do": ("learn=heads",),
+    "plain, adaptive, FedAdam": (
+        "learn=plain",
+        "learn.epochs=2",
+        "learn.batch=16",
+        "privacy/clip=adaptive",
+        "server/optimiser=adam",
+    ),
+    "the trunk too": ("learn=all", "model.name=office-10k", "learn.noise_multiplier=0.1"),
+}
+"""Runs that every engine plays, by what people train."""
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the run that every engine is compared with."""
-    folder = tmp_path_factory.mktemp("inprocess") / "out"
-    with pytest.MonkeyPatch.context() as patch:
-        few.__wrapped__(patch)  # type: ignore[attr-defined]
-        assert main(["train", *WORDS, "engine.workers=1", f"hydra.run.dir={folder}"]) == 0
-    return folder
+def common(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """WORDS, on a recording of few people: scores are taken in other processes too, and of all who test."""
+    path = tmp_path_factory.mktemp("recordings") / "small.recording"
+    sessions = [sitting for index in range(14) for sitting in drawn.recorded(drawn.name(index))]
+    write_archive(path, sessions, title="Fourteen drawn people", datasheet="Drawn.")
+    return ("data=files", f"data.path={path}", *WORDS[1:])
+
+
+@pytest.fixture(scope="module")
+def here(common: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The folder of the run, with more words, that every engine is compared with; played when it is asked for."""
+
+    @cache
+    def played(*words: str) -> Path:
+        folder = tmp_path_factory.mktemp("inprocess") / "out"
+        assert main(["train", *common, *words, "engine.workers=1", f"hydra.run.dir={folder}"]) == 0
+        return folder
+
+    return played
 
 
 @pytest.fixture(scope="module")
@@ -150,8 +175,14 @@ def weights_of(folder: Path) -> list[str]:
     return [line["new_weights_hash"] for line in lines if line["status"] in ("start", "applied")]
 
 
+@pytest.mark.parametrize("words", KINDS.values(), ids=KINDS)
 def test_a_stopped_run_goes_on_over_ray_to_the_same_bits(
-    ray: None, here: Path, few: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: tuple[str, ...],
+    ray: None,
+    common: tuple[str, ...],
+    here: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder, play = tmp_path / "out", SimulatedRound.__call__
 
@@ -165,13 +196,18 @@ def test_a_stopped_run_goes_on_over_ray_to_the_same_bits(
         patch.setattr(
             actors, "Actors", lambda make, workers: local_workers(make, workers=1)
         )  # a start less to wait for
-        assert main(["train", *WORDS, "engine=ray", "engine.workers=2", f"hydra.run.dir={folder}"]) == 130
+        assert main(["train", *common, *words, "engine=ray", "engine.workers=2", f"hydra.run.dir={folder}"]) == 130
     assert len(weights_of(folder)) == 2
     assert main(["train", f"resume={folder}"]) == 0
-    assert weights_of(folder) == weights_of(here)
-    assert (folder / "model.safetensors").read_bytes() == (here / "model.safetensors").read_bytes()
+    assert_same(folder, here(*words))
     assert json.loads((folder / "privacy.json").read_text())["simulated"]
     assert sys.modules["ray"].is_initialized()  # it was there before
+
+
+def assert_same(folder: Path, other: Path) -> None:
+    assert len(weights_of(folder)) == 3
+    assert weights_of(folder) == weights_of(other)
+    assert (folder / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
 
 
 class Mortal:
@@ -270,7 +306,7 @@ def test_a_run_that_is_stopped_while_ray_starts_leaves_nothing(number: signal.Si
 
 
 def test_more_actors_than_ray_has_cores_is_one_sentence(
-    ray: None, few: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["train", *WORDS, "engine=ray", "engine.workers=3", f"hydra.run.dir={tmp_path / 'out'}"]) == 2
     assert "Ray has 2 cores; nothing was trained" in capsys.readouterr().err
@@ -278,20 +314,19 @@ def test_more_actors_than_ray_has_cores_is_one_sentence(
 
 
 @pytest.fixture(scope="module")
-def swept(one_ray: ExitStack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def swept(one_ray: ExitStack, common: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep of three runs as tasks of Ray; two of them can't be."""
     folder = tmp_path_factory.mktemp("swept") / "out"
     words = ["hydra/launcher=ray", "engine.workers=1", "privacy.epsilon=4,-1", f"hydra.sweep.dir={folder}"]
-    assert main(["train", "-m", *WORDS, *words]) == 2
+    assert main(["train", "-m", *common, *words]) == 2
     words = ["hydra/launcher=ray", "engine=ray,inprocess", f"hydra.sweep.dir={folder}/engines"]
-    assert main(["train", "-m", *WORDS, *words]) == 2
+    assert main(["train", "-m", *common, *words]) == 2
     return folder
 
 
-def test_a_sweep_over_ray_gives_the_same_bits_and_one_table(ray: None, here: Path, swept: Path) -> None:
+def test_a_sweep_over_ray_gives_the_same_bits_and_one_table(ray: None, here: Callable[..., Path], swept: Path) -> None:
     for folder in (swept / "0", swept / "engines" / "1"):
-        assert weights_of(folder) == weights_of(here)
-        assert (folder / "model.safetensors").read_bytes() == (here / "model.safetensors").read_bytes()
+        assert_same(folder, here())
     assert (swept / "sweep.csv").read_text().count("\n") == 3
 
 
@@ -302,10 +337,12 @@ def test_a_run_over_ray_that_fails_leaves_its_reason_and_the_others(ray: None, s
     assert not (swept / "1" / "results.json").exists()
 
 
-def test_a_sweep_over_submitit_gives_the_same_bits(here: Path, tmp_path: Path) -> None:
+def test_a_sweep_over_submitit_gives_the_same_bits(
+    common: tuple[str, ...], here: Callable[..., Path], tmp_path: Path
+) -> None:
     words = ["hydra/launcher=submitit_local", "engine.workers=1", f"hydra.sweep.dir={tmp_path}"]
-    assert main(["train", "-m", *WORDS, *words]) == 0
-    assert (tmp_path / "0" / "model.safetensors").read_bytes() == (here / "model.safetensors").read_bytes()
+    assert main(["train", "-m", *common, *words]) == 0
+    assert_same(tmp_path / "0", here())
     assert (tmp_path / "sweep.csv").read_text().count("\n") == 2
 
 
@@ -347,26 +384,31 @@ def test_a_task_whose_process_is_lost_is_asked_again_and_then_said(ray: None, tm
 
 
 def test_flower_would_end_a_ray_that_others_use_and_is_refused(
-    ray: None, few: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["train", *WORDS, "engine=flower", f"hydra.run.dir={tmp_path / 'out'}"]) == 2
     assert "ray.shutdown() first; nothing was trained" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("words", KINDS.values(), ids=KINDS)
 def test_flower_s_own_simulation_gives_the_same_bits(
-    ray: None, here: Path, few: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: tuple[str, ...],
+    ray: None,
+    common: tuple[str, ...],
+    here: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """On the Ray of the tests above, which it ends: the last that needs it."""
+    """On the Ray of the tests above, which it ends: the last that need it."""
     monkeypatch.setattr(actors, "in_use", lambda: False)
     monkeypatch.setattr(actors, "connected", lambda address, cores: nullcontext())
     folder = tmp_path / "out"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # as in `one_ray`
-        assert main(["train", *WORDS, "engine=flower", "engine.workers=2", f"hydra.run.dir={folder}"]) == 0
+        assert main(["train", *common, *words, "engine=flower", "engine.workers=2", f"hydra.run.dir={folder}"]) == 0
         gc.collect()
-    assert weights_of(folder) == weights_of(here)
-    assert (folder / "model.safetensors").read_bytes() == (here / "model.safetensors").read_bytes()
+    assert_same(folder, here(*words))
     assert json.loads((folder / "privacy.json").read_text())["simulated"]
 
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from reticent.learn import stacked
+from reticent.learn.plain import PlainLearner
 from reticent.learn.stacked import stacked_updates
 from reticent.learn.train import Learner
 from reticent.model import catalogue
@@ -11,6 +13,7 @@ from reticent.model.frozen import Frozen
 from reticent.model.public import initial
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import SeededNoise
+from reticent.records.plain import PlainTraining
 from reticent.records.plan import LocalTraining
 from tests.learn.recorded_noise import RecordedNoise
 from tests.model.random_pools import random_pool
@@ -66,6 +69,36 @@ def test_a_poisoned_example_counts_as_in_a_round_alone_and_nobody_else_notices(p
         alone = learner.update(ready, weights, training=training(1), noise=noise)
         assert np.isfinite(ours).all()
         np.testing.assert_allclose(ours, alone, rtol=1e-5, atol=1e-7)
+
+
+PLAIN = {
+    "all at once": PlainTraining(epochs=2, batch=None, learning_rate=2.0),
+    "in batches, of which some people have fewer": PlainTraining(epochs=2, batch=7, learning_rate=0.5),
+}
+
+
+@pytest.mark.parametrize("device", ["cpu", cuda])
+@pytest.mark.parametrize("plain", PLAIN.values(), ids=PLAIN)
+@pytest.mark.parametrize("model", catalogue.names())
+@pytest.mark.parametrize("together", [4_096, 30], ids=["one stack", "stacks of one, of parts"])
+def test_without_an_example_level_everybodys_update_is_their_own_too(
+    together: int, model: str, plain: PlainTraining, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacked, "_ROWS_AT_ONCE", together)
+    learner, weights = PlainLearner(model, "heads"), initial(model, "heads")
+    prepared = [learner.prepare(random_pool(examples, seed=examples)) for examples in PEOPLE]
+    people = [one.examples for one in prepared if isinstance(one.examples, Frozen)]
+    people[1].seen.kind[0] = np.nan  # whoever this is has no update, and others have theirs
+    noise = [SeededNoise(seed) for seed in range(len(people))]
+    updates = stacked.stacked_updates(people, weights, model=model, training=plain, noise=noise, device=device)
+    for seed, (ready, ours, left) in enumerate(zip(prepared, updates, noise, strict=True)):
+        own = SeededNoise(seed)
+        alone = learner.update(ready, weights, training=plain, noise=own)
+        assert ours.dtype == np.float32
+        assert np.isfinite(ours).all() == np.isfinite(alone).all() == (seed != 1)
+        if seed != 1:
+            assert np.linalg.norm(ours - alone) <= 1e-5 * np.linalg.norm(alone)
+        np.testing.assert_array_equal(left.uniform(3), own.uniform(3))
 
 
 def test_draws_are_those_of_a_round_alone_in_the_same_order() -> None:

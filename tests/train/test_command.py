@@ -273,7 +273,11 @@ def test_people_measure_the_last_model_for_an_epsilon_of_their_own(finished, few
         math.hypot(release_mu(epsilon=alone, delta=1e-5), release_mu(epsilon=2.0, delta=1e-5)), delta=1e-5
     )
     assert together == pytest.approx(both, rel=1e-3)
-    assert [event["rounds"] for event in privacy["events"]] == [2, 2, 1, 1]
+    assert [event["rounds"] for event in privacy["events"]] == [
+        2,
+        1,
+        1,
+    ]  # the measurement has an example level of its own
     assert results["baselines"]["private_ngram"]["epsilon"] == alone
 
 
@@ -300,7 +304,7 @@ REFUSED = {
     "a name of another setting's": ("seed=${nope}", "seed: Interpolation key 'nope' not found"),
     "a tag of ours": ("engine.workers=0", "in this run, engine.workers must be 1 at least"),
     "Hydra's own way to call us": ("~hydra.callbacks.sweep", "hydra.callbacks.sweep stays as it is"),
-    "noise for an epsilon beyond any limit": ("learn.noise_multiplier=0.01", "would pass the example limit"),
+    "more epsilon than the limit for a window": ("privacy.epsilon_example=1", "would pass the example limit"),
 }
 
 

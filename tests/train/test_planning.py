@@ -18,6 +18,8 @@ from reticent.train.privacy_file import privacy_file
 from reticent.train.settings import Settings
 from tests.train.samples import values
 
+PLAIN = {"trainable": "heads", "epochs": 2, "batch": 8, "learning_rate": 0.1}
+
 
 def plan_of(people=6, **changes):
     return planned(Settings.of(values(**changes)), people=people)
@@ -88,16 +90,35 @@ def test_the_same_settings_give_the_same_plan():
 
 
 def test_noise_is_measured_in_the_way_that_updates_could_go_and_people_make_it_shorter():
-    few, many = (plan_of(people=n, data__people=n, server__cohort=None, privacy__mode="local") for n in (100, 400))
+    def asked(people, mode):
+        return plan_of(people=people, data__people=people, server__cohort=None, privacy__mode=mode, learn=PLAIN)
+
+    few, many, together = asked(100, "local"), asked(400, "local"), asked(400, "secure")
     assert few.noise_over_path == pytest.approx(2 * many.noise_over_path)
-    together = plan_of(people=400, data__people=400, server__cohort=None, privacy__mode="secure")
     assert many.noise_over_path == pytest.approx(20 * together.noise_over_path, rel=1e-6)
 
 
+def test_the_example_level_s_noise_counts_since_an_update_that_is_clipped_with_it_says_less():
+    plain, private = (plan_of(server__cohort=None, **learn) for learn in ({"learn": PLAIN}, {}))
+    training = private.plan.training
+    one = training.noise_multiplier * private.plan.parameters**0.5 / training.expected_batch
+    assert training.steps == 1
+    expected = (plain.noise_over_path**2 * (1 + one**2) + one**2 / (private.cohort * private.plan.rounds)) ** 0.5
+    assert private.noise_over_path == pytest.approx(expected)
+    assert private.noise_over_path > 10 * plain.noise_over_path
+
+
+@pytest.mark.parametrize("learn", [{"learn__noise_multiplier": 0.1}, {"learn": PLAIN}], ids=["heads", "plain"])
 @pytest.mark.parametrize("mode", ["local", "secure"])
-def test_who_can_only_be_drowned_in_noise_is_told_so_before_any_work_and_how_many_people_it_takes(mode):
+def test_who_can_only_be_drowned_in_noise_is_told_so_before_any_work_and_how_many_people_it_takes(mode, learn):
     def asked(people):
-        told = {"server__cohort": None, "privacy__mode": mode, "privacy__delta": 1e-9}
+        told = {
+            "server__cohort": None,
+            "privacy__mode": mode,
+            "privacy__delta": 1e-9,
+            "privacy__epsilon_example": None,
+            **learn,
+        }
         return plan_of(people=people, data__people=people, **told)
 
     needed = int(re.search(r"takes ([\d,]+) people", asked(20).outlook).group(1).replace(",", ""))
@@ -168,9 +189,6 @@ def test_a_median_is_refused_at_every_noise_that_protects_anybody():
 def test_a_median_of_more_than_memory_should_hold_is_refused():
     with pytest.raises(SettingError, match="holds all releases of a round at once"):
         robust(1e-6, people=10**6, data__people=10**6, server__cohort=10**6, privacy__delta=1e-7)
-
-
-PLAIN = {"trainable": "heads", "epochs": 2, "batch": 8, "learning_rate": 0.1}
 
 
 def test_without_an_example_level_a_window_has_what_the_employee_level_implies_and_its_limit_counts_that():

@@ -6,6 +6,7 @@ No device does this: a window is protected by what the employee level implies fo
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from reticent.actions.pool import Ints, Pool
 from reticent.actions.vocabulary import CELLS, KINDS
-from reticent.learn.train import Prepared
+from reticent.learn.train import Learner, Prepared
 from reticent.model.frozen import Frozen, freeze
 from reticent.model.heads import summed_loss
 from reticent.model.inputs import inputs
@@ -22,10 +23,25 @@ from reticent.model.pools import take
 from reticent.model.tensors import Floats
 from reticent.model.trunk import Features
 from reticent.privacy.noise import NoiseSource
-from reticent.records.plain import PlainTraining
+from reticent.records.plain import PlainPlan, PlainTraining
+from reticent.records.plan import Plan
 
 KEPT_EXAMPLES = 16_384  # features of so many of one person's are computed once: about 700 MB
 _AT_ONCE = 2_048  # examples whose gradient is computed together
+
+
+class AnyLearner(Protocol):
+    """A learner of a device's plan, or of a plan without an example level."""
+
+    def prepare(self, pool: Pool) -> Prepared: ...
+
+    def update(self, prepared: Prepared, weights: Floats, *, training: Any, noise: NoiseSource) -> Floats: ...
+
+
+def learner_of(plan: Plan) -> AnyLearner:
+    """Which of the two a plan takes. Raises SettingError for an unknown model."""
+    kind = PlainLearner if isinstance(plan, PlainPlan) else Learner
+    return kind(plan.model, plan.trainable)
 
 
 class InPlace:

@@ -25,7 +25,7 @@ from reticent.sim.worker import PartialSum, Worker, floats_of
 from reticent.sim.workers import MakeWorker
 
 _RETRIES = 3  # of one slice whose actor was lost
-_START_S = 600.0  # a cluster's actors may wait so long for cores that others use, and for their imports
+_START_S = 600.0  # a cluster's actors may wait so long for cores that others use, for a machine in place of a lost one, and for their imports
 _END_S = 2.0  # for Ray's processes to end by themselves
 _LOOK_S = 0.02
 _ANSWER_S = 10.0  # for a connection to a cluster's head
@@ -223,7 +223,7 @@ class Actors:
     def __enter__(self) -> Self:
         import ray
 
-        kind = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=_RETRIES)(_Actor)
+        kind = ray.remote(num_cpus=1, max_restarts=-1)(_Actor)
         try:
             self._actors = [kind.remote(self._packed) for _ in range(self._workers)]
             self.processes()
@@ -245,7 +245,7 @@ class Actors:
         """Their process ids, each on its machine. Raises: what making a worker raised; StateError, if they don't start."""
         import ray
 
-        begun = [actor.begin.remote() for actor in self._actors]
+        begun = [_begun(actor) for actor in self._actors]
         try:
             return list(ray.get(begun, timeout=_START_S))
         except ray.exceptions.RayTaskError as error:
@@ -260,20 +260,51 @@ class Actors:
 
         if self._shared is None or self._shared[0] is not weights:
             self._shared = (weights, ray.put(weights))
-        asked = self._actors[place].answer.remote(number, people, self._shared[1], clip_norm)
+        asked = (number, people, self._shared[1], clip_norm)
         answered: Future[PartialSum] = Future()
-
-        def pass_on(done: Future[PartialSum]) -> None:
-            error = done.exception()
-            if error is None:
-                answered.set_result(done.result())
-            elif isinstance(error, ray.exceptions.RayTaskError):
-                answered.set_exception(_cause(error))
-            else:
-                answered.set_exception(BrokenExecutor())
-
-        asked.future().add_done_callback(pass_on)
+        _ask(self._actors[place], asked, answered, retries=_RETRIES)
         return answered
+
+
+def _ask(actor: Any, asked: tuple[Any, ...], answered: Future[PartialSum], *, retries: int) -> None:
+    """Have `answered` done with what the actor answers, however often it is lost up to `retries` times."""
+    import ray
+
+    def pass_on(done: Future[PartialSum]) -> None:
+        error = done.exception()
+        if error is None:
+            answered.set_result(done.result())
+        elif isinstance(error, ray.exceptions.RayTaskError):
+            answered.set_exception(_cause(error))
+        elif isinstance(error, ray.exceptions.RayActorError) and retries > 0:
+            _when_back(actor, lambda: _ask(actor, asked, answered, retries=retries - 1), otherwise=broken)
+        else:
+            broken()
+
+    def broken() -> None:
+        answered.set_exception(BrokenExecutor())
+
+    actor.answer.remote(*asked).future().add_done_callback(pass_on)
+
+
+def _when_back(actor: Any, then: Callable[[], None], *, otherwise: Callable[[], None]) -> None:
+    """Do one of both, once: Ray finds out by itself that a machine is gone, and may have to wait for another."""
+    waits = threading.Lock()
+
+    def first(step: Callable[[], None]) -> None:
+        if waits.acquire(blocking=False):
+            patience.cancel()
+            step()
+
+    patience = threading.Timer(_START_S, first, (otherwise,))
+    patience.daemon = True
+    patience.start()
+    _begun(actor).future().add_done_callback(lambda done: first(otherwise if done.exception() else then))
+
+
+def _begun(actor: Any) -> Any:
+    """That the actor is ready, as Ray's reference; asked again for as long as it isn't."""
+    return actor.begin.options(max_task_retries=-1).remote()
 
 
 def _cause(error: Any) -> Exception:

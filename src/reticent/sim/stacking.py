@@ -10,13 +10,15 @@ import torch
 
 from reticent.actions.pool import Pool
 from reticent.errors import SettingError
+from reticent.learn.plain import learner_of
 from reticent.learn.stacked import stacked_updates
-from reticent.learn.train import Learn, Learner, Prepared
+from reticent.learn.train import Learn, Prepared
 from reticent.model.frozen import Frozen
 from reticent.model.pools import take
 from reticent.model.public import initial
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import NoiseSource, SeededNoise
+from reticent.records.plain import PlainTraining
 from reticent.records.plan import LocalTraining, Plan
 
 _NOTHING = "nothing was trained"
@@ -31,14 +33,14 @@ def chosen_device(asked: Literal["auto", "cpu", "cuda"], plan: Plan) -> Device:
 
     Raises: SettingError, where cuda is asked for and can't be had.
     """
-    stacks = plan.trainable == "heads" and isinstance(plan.training, LocalTraining)
+    stacks = plan.trainable == "heads"
     if asked == "cpu" or (asked == "auto" and not stacks):
         return "cpu"
     present = torch.cuda.is_available()
     if asked == "cuda":
         if not stacks:
             raise SettingError(
-                f"engine.device=cuda stacks people whose heads train with an example level, and learn asks for something else; {_NOTHING}"
+                f"engine.device=cuda stacks people whose heads train, and learn.trainable is {plan.trainable}; {_NOTHING}"
             )
         if not present:
             raise SettingError(f"engine.device is cuda, and torch finds no CUDA device here; {_NOTHING}")
@@ -80,7 +82,7 @@ def _given(
     *,
     model: str,
     trainable: str,
-    training: LocalTraining,
+    training: object,
     noise: NoiseSource,
     update: Floats,
 ) -> Floats:
@@ -90,7 +92,7 @@ def _given(
 def _is_faster(device: Device, plan: Plan) -> bool:
     """Whether people without anything on their screens, stacked there, take less time than one after another here."""
     nobody = take(Pool.empty(), np.zeros(0, dtype=np.int64), size=_TRIED_EXAMPLES)
-    learner, weights = Learner(plan.model, plan.trainable), initial(plan.model, plan.trainable)
+    learner, weights = learner_of(plan), initial(plan.model, plan.trainable)
     prepared = learner.prepare(nobody)
     people = [cast(Frozen, prepared.examples)] * _TRIED_PEOPLE
 
@@ -108,9 +110,9 @@ def _is_faster(device: Device, plan: Plan) -> bool:
     return _seconds(there) < _seconds(here)
 
 
-def _training(plan: Plan) -> LocalTraining:
-    if not isinstance(plan.training, LocalTraining):
-        raise SettingError("only training with an example level can be stacked")
+def _training(plan: Plan) -> LocalTraining | PlainTraining:
+    if plan.training is None:
+        raise SettingError("only training can be stacked")
     return plan.training
 
 

@@ -6,7 +6,7 @@ import resource
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,25 +20,17 @@ from reticent.model.tensors import Floats
 from reticent.privacy.mechanism import payload_bound
 from reticent.privacy.noise import NoiseSource, SeededNoise
 from reticent.recordings import source
-from reticent.records.plain import PlainPlan
 from reticent.records.plan import LocalTraining, Plan
 from reticent.sim.clipping import AdaptiveClip
 from reticent.sim.population import Population
 
 if TYPE_CHECKING:
+    from reticent.learn.plain import AnyLearner
     from reticent.learn.train import Learn, Prepared
 
 Longs = npt.NDArray[np.int64]
 
 _STACKED = 256  # people at once: their features alone are some 500 MB
-
-
-class AnyLearner(Protocol):
-    """A learner of a device's plan, or of a plan without an example level."""
-
-    def prepare(self, pool: Pool) -> "Prepared": ...
-
-    def update(self, prepared: "Prepared", weights: Floats, *, training: Any, noise: NoiseSource) -> Floats: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -70,16 +62,14 @@ class Worker:
         stacked_on: str | None = None,
     ) -> None:
         """stacked_on: the device where many people train at once; None trains them one after another on the CPU."""
-        from reticent.learn.plain import PlainLearner  # here: who only asks workers needs no machine learning
-        from reticent.learn.train import Learner
+        from reticent.learn.plain import learner_of  # here: who only asks workers needs no machine learning
 
         self._plan = plan
         self._plan_id = plan_id
         self._population = population
         self._seed = seed
         self._clip = clip
-        kind = PlainLearner if isinstance(plan, PlainPlan) else Learner
-        self._learner: AnyLearner = kind(plan.model, plan.trainable)
+        self._learner = learner_of(plan)
         self._cache = _Cache(cache_bytes)
         self._stacked_on = stacked_on
 

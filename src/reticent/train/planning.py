@@ -19,7 +19,7 @@ from reticent.privacy.gaussian import composed_mu
 from reticent.privacy.grid import release_epsilon
 from reticent.privacy.mechanism import grid_for
 from reticent.records.plain import PlainPlan
-from reticent.records.plan import Plan, Release
+from reticent.records.plan import LocalTraining, Plan, Release
 from reticent.sim.clipping import AdaptiveClip
 from reticent.sim.cohorts import most_rounds
 from reticent.train.settings import NOTHING, Plain, Server, Settings
@@ -48,9 +48,26 @@ class Planned:
 
     @property
     def noise_over_path(self) -> float:
-        """How long the noise of all rounds is, measured in the longest way that the updates of so many rounds could go."""
-        plan = self.plan
-        return plan.release.noise_multiplier * math.sqrt(plan.parameters / (self.cohort * plan.rounds))
+        """How long the noise of all rounds is, measured in the longest way that the updates of so many rounds could go.
+
+        With an example level an update is mostly that level's noise, however long the door lets it be.
+        """
+        return math.hypot(*self._noises)
+
+    @property
+    def _noises(self) -> tuple[float, float]:
+        """`noise_over_path` by level: employee, example."""
+        plan, training, releases = self.plan, self.plan.training, self.cohort * self.plan.rounds
+        one, length = (
+            0.0,
+            math.sqrt(plan.parameters),
+        )  # of one person's steps, in the way that their windows could take them
+        if isinstance(training, LocalTraining):
+            one = training.noise_multiplier * length / (training.expected_batch * math.sqrt(training.steps))
+        door = (
+            plan.release.noise_multiplier * length * math.hypot(1, one)
+        )  # clipped with that noise, an update says less
+        return door / math.sqrt(releases), one / math.sqrt(releases)
 
     @property
     def outlook(self) -> str | None:
@@ -58,11 +75,14 @@ class Planned:
         ratio = self.noise_over_path
         if ratio < DROWNED:
             return None
-        secure = self.plan.release.mode is Mode.SECURE  # shares of one noise; elsewhere everybody adds the whole
-        needed = math.ceil(self.cohort * (ratio if secure else ratio**2))
+        employee, example = (one**2 for one in self._noises)
+        if self.plan.release.mode is Mode.SECURE:  # shares of one noise; elsewhere everybody adds the whole
+            times = (example + math.sqrt(example**2 + 4 * employee)) / 2
+        else:
+            times = employee + example
         return (
             f"the noise of all rounds will be {ratio:,.1f} times as long as the longest way that {self.cohort:,} people's updates "
-            f"could go: expect little, and harm from a clip norm that is too large; at this epsilon, noise as long as that way takes {needed:,} people a round (docs/what-to-expect.md)"
+            f"could go: expect little, and harm from a clip norm that is too large; with these settings, noise as long as that way takes {math.ceil(self.cohort * times):,} people a round (docs/what-to-expect.md)"
         )
 
     def events(self, rounds: int) -> tuple[PrivacyEvent, ...]:
