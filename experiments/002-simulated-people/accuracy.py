@@ -29,7 +29,7 @@ NOISELESS = 1_000  # an epsilon that stands for no employee-level noise worth th
 PEOPLE, DELTA = (8, 24, 49), 1e-6
 NOISE_LENGTH = 14.4  # of all rounds together, that heads of this size bear: experiments/004-clip-norm
 LONGEST = 0.5  # clip norm where next to no noise sets none
-EMPLOYEE_ONLY = ("learn=plain", "privacy.epsilon_example=null", "server.rounds=40")
+EMPLOYEE_ONLY = ("learn=plain", "server.rounds=40")
 BOTH = ("learn=heads", "privacy.epsilon_example=8", "server.rounds=10")
 CELLS = (  # start, levels that add noise, people, epsilon
     *(("drawn-60k", EMPLOYEE_ONLY, people, epsilon) for people in PEOPLE for epsilon in (2, 8, NOISELESS)),

@@ -56,7 +56,7 @@ def _later(each: Sequence[tuple[int, int]], *, repeats: int) -> dict[tuple[int, 
 def _run(people: int, cohort: int, *more: str, rounds: int) -> tuple[list[float], float]:
     """Seconds of each round, and peak memory in MB."""
     with tempfile.TemporaryDirectory() as folder:
-        words = ["data=drawn", f"data.people={people}", "server=cohorts", f"server.cohort={cohort}"]
+        words = ["data=drawn", f"data.people={people}", "learn=heads", "server=cohorts", f"server.cohort={cohort}"]
         words += [*more, f"server.rounds={rounds}", f"hydra.run.dir={folder}"]
         process = subprocess.Popen([sys.executable, "-m", "reticent.cli", "train", *words], stdout=subprocess.DEVNULL)
         held = 0.0

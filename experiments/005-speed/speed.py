@@ -19,7 +19,8 @@ import contest
 
 TOLERANCE = 1e-5
 REPEATS = 3  # of the shipped model's runs
-WORDS = ("data=drawn", "data.people=20", "server.rounds=4")
+WORDS = ("data=drawn", "data.people=20", "learn=heads", "server.rounds=4")
+ALONE = ("learn=heads", "engine.workers=1", "server.rounds=6")  # on the embedded people
 
 
 def bars(*, quick: bool) -> Iterator[dict[str, Any]]:
@@ -28,6 +29,7 @@ def bars(*, quick: bool) -> Iterator[dict[str, Any]]:
         yield from _sizes(clients, cohort, repeats=1 if quick else 3, rounds=3 if quick else 6)
     if not quick:
         yield from _real_model()
+        yield from _beside_its_bare_loop()
 
 
 def _sizes(clients: int, cohort: int, *, repeats: int, rounds: int) -> Iterator[dict[str, Any]]:
@@ -104,6 +106,21 @@ def _real_model() -> Iterator[dict[str, Any]]:
             ("memory", here.peak_mb, ray.peak_mb, "MB"),
         ):
             yield bar(f"{what}: {name}, beside engine=ray", ours, unit, peer=theirs)
+
+
+def _beside_its_bare_loop() -> Iterator[dict[str, Any]]:
+    """What the engine adds to the shipped model's own arithmetic: the same run, to the same bits, and a loop over its kernels."""
+    ours, loop = [], []
+    for _ in range(REPEATS):
+        with tempfile.TemporaryDirectory() as folder:
+            words = ["-m", "reticent.cli", "train", *ALONE, f"hydra.run.dir={folder}/out"]
+            subprocess.run([sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+            lines = [json.loads(line) for line in (Path(folder) / "out" / "rounds.jsonl").read_text().splitlines()]
+            ours += [line["seconds_train"] for line in lines if line["status"] == "applied"][1:]
+            again = [sys.executable, Path(__file__).with_name("bare_model.py"), f"{folder}/out"]
+            loop += json.loads(subprocess.run(again, stdout=subprocess.PIPE, check=True).stdout)[1:]
+    what = "real model, both levels, 49 people: a round, one process"
+    yield _against(what, statistics.median(ours), statistics.median(loop), "bare loop", share=1.1)
 
 
 class _Trained(NamedTuple):

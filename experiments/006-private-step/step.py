@@ -47,7 +47,7 @@ def bars(*, quick: bool) -> Iterator[dict[str, Any]]:
     model = max(catalogue.BUILT_IN, key=lambda name: catalogue.parameters(name, "all"))
     for batch in (16, 64):
         seconds = measured(contestants(model, batch), batch=batch, repeats=3 if quick else 9)
-        ours, plain = seconds.pop("ours"), seconds.pop("plain")
+        ours, plain, single = (seconds.pop(name) for name in ("ours", "plain", "plain, float32"))
         best = min(seconds, key=lambda mode: seconds[mode])
         for mode, theirs in seconds.items():
             goal = theirs / 1.5 if mode == best else None
@@ -55,6 +55,7 @@ def bars(*, quick: bool) -> Iterator[dict[str, Any]]:
             yield bar(name + (", its best" if mode == best else ""), ours, "s", peer=theirs, goal=goal)
         name = f"{model}, all, batch {batch}: a private step, against one without privacy"
         yield bar(name, ours, "s", peer=plain, goal=2 * plain if batch == 64 else None)
+        yield bar(f"{name}, in float32", ours, "s", peer=single)
     alone, together = stacking("office-60k", people=24, repeats=3 if quick else 9)
     yield bar(
         "office-60k, heads: a step of 24 people stacked on the processor, against one by one", together, "s", peer=alone
@@ -67,6 +68,7 @@ def contestants(model: str, batch: int) -> dict[str, Callable[[], Step]]:
     return {
         "ours": lambda: ours(model, batch),
         "plain": lambda: plain(model),
+        "plain, float32": lambda: plain(model, torch.float32),
         **{mode: lambda mode=mode: opacus(model, batch, mode) for mode in modes},  # type: ignore[misc]
     }
 
@@ -124,13 +126,13 @@ def ours(model: str, batch: int) -> Step:
     return step
 
 
-def plain(model: str) -> Step:
+def plain(model: str, precision: torch.dtype = PRECISION) -> Step:
     """Forward, backward, SGD."""
-    network = trainable(model)
+    network = trainable(model, precision)
     sgd = torch.optim.SGD(network.parameters(), lr=RATE)
 
     def step(pool: Pool, rows: Ints) -> None:
-        seen, kinds, cells = batch_of(pool, rows)
+        seen, kinds, cells = batch_of(pool, rows, precision)
         sgd.zero_grad(set_to_none=True)
         kind, cell = network(seen)
         (summed_loss(kind, cell, next_kind=kinds, next_cell=cells) / len(rows)).backward()
@@ -177,12 +179,12 @@ class TwoHeads:
         return kind + CELL_LOSS * cross_entropy(made[1], wanted[1], reduction="none")
 
 
-def batch_of(pool: Pool, rows: Ints) -> tuple[Inputs, Tensor, Tensor]:
+def batch_of(pool: Pool, rows: Ints, precision: torch.dtype = PRECISION) -> tuple[Inputs, Tensor, Tensor]:
     """Inputs and labels. Inputs need no gradient in any contestant."""
     some = take(pool, rows, size=len(rows))
     kinds, cells = some.next_kind.clip(0, KINDS - 1), some.next_cell.clip(0, CELLS - 1)
-    return inputs(some, dtype=PRECISION), torch.from_numpy(kinds), torch.from_numpy(cells)
+    return inputs(some, dtype=precision), torch.from_numpy(kinds), torch.from_numpy(cells)
 
 
-def trainable(model: str) -> Network:
-    return load(model).to(PRECISION).requires_grad_()
+def trainable(model: str, precision: torch.dtype = PRECISION) -> Network:
+    return load(model).to(precision).requires_grad_()

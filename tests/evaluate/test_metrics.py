@@ -13,6 +13,8 @@ from reticent.actions.vocabulary import CELLS, KINDS
 from reticent.errors import SettingError
 from reticent.evaluate.metrics import Hits, Scorer, hits, metrics, score
 from reticent.model.catalogue import parameters
+from reticent.model.frozen import Frozen, freeze
+from reticent.model.network import Network
 from reticent.model.pools import take
 from reticent.model.public import initial
 from tests.model.random_pools import random_pool
@@ -138,6 +140,21 @@ def test_a_scorer_looks_through_a_frozen_trunk_once(monkeypatch: pytest.MonkeyPa
     scorer = Scorer(MODEL, "heads", random_pool(40))
     monkeypatch.setattr("reticent.evaluate.metrics.freeze", None)
     scorer.score(initial(MODEL, "heads"))
+
+
+def test_beyond_what_is_kept_the_trunk_looks_at_the_rest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reticent.evaluate.metrics._EXAMPLES_AT_ONCE", 16)
+    monkeypatch.setattr("reticent.evaluate.metrics.KEPT_EXAMPLES", 32)
+    pool, weights, looked = random_pool(40), initial(MODEL, "heads"), []
+    scorer, whole = Scorer(MODEL, "heads", pool), score(MODEL, "heads", weights, pool)
+
+    def watched(network: Network, some: Pool) -> Frozen:
+        looked.append(len(some))
+        return freeze(network, some)
+
+    monkeypatch.setattr("reticent.evaluate.metrics.freeze", watched)
+    assert scorer.score(weights) == scorer.score(weights) == whole
+    assert looked == [8, 8]
 
 
 def test_what_metrics_are_made_of_shows_no_contents() -> None:

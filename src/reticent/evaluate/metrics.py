@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,8 @@ from reticent.model.trunk import Features
 
 Table = npt.NDArray[np.float64]
 
-KEPT_EXAMPLES = 24_576  # features of so many examples are kept: about 22 kB each
 _EXAMPLES_AT_ONCE = 256
+KEPT_EXAMPLES = 96 * _EXAMPLES_AT_ONCE  # features of so many are kept: about 22 kB each
 _WORST_LOG_LIKELIHOOD = -700.0  # e**700 is still a float: a hopeless model gets a finite perplexity
 
 
@@ -74,8 +75,8 @@ class Hits:
 class Scorer:
     """Figures of one model on the same examples, for the weights of any number of rounds.
 
-    Where the trunk is frozen, it computes in float32, its features of up to KEPT_EXAMPLES examples are computed once, and a
-    score costs the heads.
+    Where the trunk is frozen, it computes in float32, its features of the first KEPT_EXAMPLES examples are computed once, and
+    a score costs the heads.
     """
 
     def __init__(self, model: str, trainable: str, pool: Pool) -> None:
@@ -85,8 +86,8 @@ class Scorer:
         self._network = load(model).double()  # finite float32 heads, however large, then give finite logits
         self._seeing = load(model) if trainable == "heads" else self._network
         self._pool = pool
-        keeps = trainable == "heads" and len(pool) <= KEPT_EXAMPLES
-        self._kept = tuple(_frozen(self._seeing, pool)) if keeps else None
+        self._kept_until = min(len(pool), KEPT_EXAMPLES) if trainable == "heads" else 0
+        self._kept = tuple(_frozen(self._seeing, pool, stop=self._kept_until))
 
     def score(self, weights: Floats) -> Metrics:
         """Raises: SettingError for weights of another length or type or not finite, and for an empty pool."""
@@ -95,7 +96,8 @@ class Scorer:
     def hits(self, weights: Floats) -> Hits:
         """What `score` summarises, an entry an example, in the pool's order. Raises: as `score`, but for an empty pool."""
         _set_finite(self._network, self._trainable, weights)
-        return _hits(self._network, _frozen(self._seeing, self._pool) if self._kept is None else self._kept)
+        others = _frozen(self._seeing, self._pool, start=self._kept_until)
+        return _hits(self._network, chain(self._kept, others))
 
 
 def score(model: str, trainable: str, weights: Floats, pool: Pool) -> Metrics:
@@ -115,9 +117,10 @@ def _set_finite(network: Network, trainable: str, weights: Floats) -> None:
         raise SettingError("the weights hold NaN or infinity, so nothing can be scored; nothing was changed")
 
 
-def _frozen(network: Network, pool: Pool) -> Iterator[Frozen]:
-    for start in range(0, len(pool), _EXAMPLES_AT_ONCE):
-        rows = np.arange(start, min(start + _EXAMPLES_AT_ONCE, len(pool)))
+def _frozen(network: Network, pool: Pool, *, start: int = 0, stop: int | None = None) -> Iterator[Frozen]:
+    stop = len(pool) if stop is None else stop
+    for first in range(start, stop, _EXAMPLES_AT_ONCE):
+        rows = np.arange(first, min(first + _EXAMPLES_AT_ONCE, stop))
         yield freeze(network, take(pool, rows, size=len(rows)))
 
 
