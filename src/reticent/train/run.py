@@ -17,6 +17,7 @@ from reticent.sim.worker import peak_rss_mb
 from reticent.train.folder import RunFolder
 from reticent.train.hosts import host_of
 from reticent.train.measuring import measuring, read_measured, simulate_measuring
+from reticent.train.memory import given_back
 from reticent.train.planning import Planned, once, planned
 from reticent.train.privacy_file import epsilons, privacy_file
 from reticent.train.scores import Scores, scores
@@ -47,7 +48,7 @@ def run(
     Raises: InputError before anything is trained, also where a recording was replaced since the run began; RoundAborted.
     """
     watches = [*watches, *trackers(settings.tracking, RunFolder(root))]
-    with ExitStack() as closing:
+    with given_back(), ExitStack() as closing:
         for watch in watches:
             closing.callback(watch.close)
 
@@ -84,7 +85,7 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
                 raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
             made = planned(settings, people=len(people))
             measured = measuring(made)
-            with host_of(engine, made) as host:
+            with given_back(), host_of(engine, made) as host:
                 device = host.device
                 folder.begin(settings)
                 if made.outlook is not None:
