@@ -8,6 +8,7 @@ LONGEST = (
     "tests/e2e/test_federation.py",
     "tests/e2e/test_resume.py",
     "tests/test_engines.py",
+    "tests/e2e/test_cluster.py",
     "tests/recordings/test_record_office.py",
     "tests/train/test_command.py",
     "tests/train/test_scores.py",

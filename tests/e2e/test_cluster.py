@@ -20,6 +20,8 @@ from reticent.recordings import drawn
 from reticent.recordings.archive import write_archive
 from tests.e2e.federation import ENVIRONMENT, RETICENT, reticent, until
 
+pytestmark = pytest.mark.timeout(600)
+
 PEOPLE = 10  # three train, three are public, four test
 ROUNDS = 80
 PORT = 6379  # in a network of its own
