@@ -13,6 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -268,6 +269,25 @@ def test_a_lost_actor_is_started_again_and_its_slice_of_an_own_model_gives_the_s
     assert type(lost.raised) is IndexError  # as a worker here would raise it
     left = [psutil.Process(one) for one in lost.after if psutil.pid_exists(one)]
     assert not psutil.wait_procs(left, timeout=30)[1]
+
+
+class Doomed:
+    """A worker that dies in each of its slices."""
+
+    def answer(self, number: int, people: Sequence[int], weights: Floats, clip_norm: float | None = None) -> PartialSum:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
+@pytest.mark.parametrize("patience_s", [600.0, 0.0])
+def test_an_actor_that_is_lost_each_time_or_for_too_long_is_given_up(
+    patience_s: float, ray: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actors, "_RETRIES", 1)
+    with actors.Actors(Doomed, workers=1) as workers:  # type: ignore[arg-type]  # a worker by form
+        monkeypatch.setattr(actors, "_START_S", patience_s)
+        answer = workers.ask(0, ROUND, [0], initial(MODEL, "heads").tobytes())
+        assert type(answer.exception(timeout=120)) is BrokenExecutor
 
 
 def listening(process: psutil.Process) -> set[Any]:

@@ -25,6 +25,7 @@ from reticent.recordings import source
 
 MODEL = "office-60k"
 BATCH = 128
+EPOCHS = 8
 LEARNING_RATE = {"all": 2e-3, "heads": 5e-2}
 WEIGHT_DECAY = {"all": 1e-2, "heads": 0.0}
 
@@ -33,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("recording", type=Path)
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     data = source.of_file(arguments.recording)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ceiling import MODEL, centrally
+from ceiling import EPOCHS, MODEL, centrally
 
 from reticent.actions.vocabulary import KINDS
 from reticent.evaluate.baselines import MarkovChain
@@ -24,7 +24,6 @@ from reticent.model.network import vector
 from reticent.model.pools import together
 from reticent.recordings import source
 
-EPOCHS = 8  # as in ceiling.py
 RESAMPLED = 2_000
 INTERVAL = (2.5, 97.5)
 

@@ -123,6 +123,7 @@ def test_a_machine_that_dies_is_replaced_by_another_and_the_run_comes_to_the_sam
             ],
             env=ENVIRONMENT,
         )
+        stack.callback(run.kill)
         until(lambda: len(applied(there)) > 2, "two rounds")
         assert len(mortal.actors()) == 1
         mortal.close()

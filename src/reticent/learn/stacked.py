@@ -43,11 +43,13 @@ def stacked_updates(
 
     people: features of one model's network. weights: float32 (P,). noise: one source a person. device: torch's name of it.
     """
-    updates: dict[int, Floats] = {}
+    shapes, updates = catalogue.shapes(model, "heads"), dict[int, Floats]()
     for places in _stacks([_rows(len(one), training) for one in people]):
         some, own = [people[place] for place in places], [noise[place] for place in places]
-        of_one_stack = _plain if isinstance(training, PlainTraining) else _private
-        made = of_one_stack(some, weights, catalogue.shapes(model, "heads"), training, own, device)  # type: ignore[arg-type]  # either takes its own training
+        if isinstance(training, PlainTraining):
+            made = _plain(some, weights, shapes, training, own, device)
+        else:
+            made = _private(some, weights, shapes, training, own, device)
         updates.update(zip(places, made, strict=True))
     return [updates[place] for place in range(len(people))]
 

@@ -267,7 +267,7 @@ class Actors:
 
 
 def _ask(actor: Any, asked: tuple[Any, ...], answered: Future[PartialSum], *, retries: int) -> None:
-    """Have `answered` done with what the actor answers, however often it is lost up to `retries` times."""
+    """Have `answered` done with what the actor answers, asked again where it is lost, up to `retries` times; else BrokenExecutor."""
     import ray
 
     def pass_on(done: Future[PartialSum]) -> None:

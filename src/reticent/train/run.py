@@ -85,7 +85,7 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
                 raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
             made = planned(settings, people=len(people))
             measured = measuring(made)
-            with given_back(), host_of(engine, made) as host:
+            with host_of(engine, made) as host:
                 device = host.device
                 folder.begin(settings)
                 if made.outlook is not None:
