@@ -56,7 +56,7 @@ def people_and_epsilon(folder: Path) -> str:
 
 def beside_their_bars(folder: Path) -> str:
     """How far each figure comes to its bar: 1 is the bar, more is better; what is beyond FAR stands there with its figure."""
-    rows = []
+    rows: list[tuple[str, float, float | None]] = []
     for line in (folder / "results.jsonl").read_text().splitlines():
         one = json.loads(line)
         if one["goal"] is not None and one["unit"] in ("s", "ms", "MB"):
@@ -72,7 +72,7 @@ def private_steps(folder: Path) -> str:
     """CPU time beside that of ours, by batch."""
     found = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
     steps = [one for one in found if ": a private step, against " in one["name"]]
-    rows = []
+    rows: list[tuple[str, float, float | None]] = []
     for one in steps:
         model, _, peer = one["name"].partition(": a private step, against ")
         label = peer.removesuffix(", its best").replace("one without", "without")
@@ -115,7 +115,7 @@ def persons(folder: Path) -> str:
 def centres(folder: Path) -> str:
     """A tenth is hostile; the worse of the two attacks."""
     rows = [row for row in table(folder / "centres.csv") if row["hostile"] == "0.1"]
-    lines = []
+    lines: list[Measured] = []
     for norm in ("0.5", "10.0"):
         for centre in ("mean", "median", "trimmed_mean"):
             theirs = [row for row in rows if float(row["clip_norm"]) == float(norm)]
@@ -147,7 +147,7 @@ def starts(folder: Path) -> str:
 
 def unusual(folder: Path) -> str:
     rows = table(folder / "unusual.csv")
-    lines = []
+    lines: list[Measured] = []
     for people in distinct(row["people"] for row in rows):
         theirs = [row for row in rows if row["people"] == people]
         for label, name, sd in (

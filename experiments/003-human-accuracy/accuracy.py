@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import reticent
 
@@ -50,7 +51,7 @@ def main() -> None:
     done = {key(row) for row in rows(arguments.out)}
     for cells in (BARS, MORE, LOCAL):
         for seed, (mode, people, epsilon) in product(SEEDS, cells):
-            one = {"mode": mode, "people": people, "epsilon": epsilon, "seed": seed}
+            one: dict[str, Any] = {"mode": mode, "people": people, "epsilon": epsilon, "seed": seed}
             wanted = arguments.only in (None, f"{mode},{people},{epsilon:g}")
             if wanted and key(one) not in done:
                 append(arguments.out, one | run(arguments.recording.resolve(), **one))

@@ -63,12 +63,13 @@ def _released(clients: list[Pool], counts: tuple[bool, bool], *, clip_norm: floa
     for pool in clients:
         total += release_vector(_counts(pool, counts), **scale, grid=grid, noise=noise)
     deviation = share * clip_norm * math.sqrt(len(clients))
-    counted = np.maximum(total * grid - deviation, 0.0)
+    counted: np.ndarray = np.maximum(total * grid - deviation, 0.0)
     histogram = (counted[:CELLS] if counts[0] else 0.0) + np.full(CELLS, BACKING + deviation)
-    backed = (histogram / histogram.sum())[None]
+    backed: np.ndarray = (histogram / histogram.sum())[None]
     if not counts[1]:
         return backed
-    return counted[-(CELLS + 1) * CELLS :].reshape(CELLS + 1, CELLS) + (BACKING + deviation) * backed
+    pairs: np.ndarray = counted[-(CELLS + 1) * CELLS :].reshape(CELLS + 1, CELLS)
+    return pairs + (BACKING + deviation) * backed
 
 
 def _counts(pool: Pool, counts: tuple[bool, bool]) -> np.ndarray:

@@ -10,6 +10,7 @@ test people, with replacement, and measures all three on them.
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from ceiling import EPOCHS, MODEL, centrally
 
 from reticent.actions.vocabulary import KINDS
 from reticent.evaluate.baselines import MarkovChain
-from reticent.evaluate.metrics import Scorer
+from reticent.evaluate.metrics import Hits, Scorer
 from reticent.model.checkpoint_file import read_weights
 from reticent.model.network import vector
 from reticent.model.pools import together
@@ -61,7 +62,7 @@ def main() -> None:
     print(json.dumps({"people": len(tested), "runs": len(private), **lines}))
 
 
-def means(runs: list) -> tuple[np.ndarray, np.ndarray]:
+def means(runs: Sequence[Hits]) -> tuple[np.ndarray, np.ndarray]:
     """Over seeds, for each window: right or not, and the log likelihood of what came."""
     return np.mean([run.kind_rank < 1 for run in runs], axis=0), np.mean([run.log_likelihood for run in runs], axis=0)
 

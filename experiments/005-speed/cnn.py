@@ -67,4 +67,4 @@ def local_loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
 
 def batches(images: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """In order: every engine sees the same."""
-    yield from zip(images.split(BATCH), labels.split(BATCH), strict=True)
+    yield from zip(torch.split(images, BATCH), torch.split(labels, BATCH), strict=True)

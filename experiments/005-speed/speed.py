@@ -110,14 +110,15 @@ def _real_model() -> Iterator[dict[str, Any]]:
 
 def _beside_its_bare_loop() -> Iterator[dict[str, Any]]:
     """What the engine adds to the shipped model's own arithmetic: the same run, to the same bits, and a loop over its kernels."""
-    ours, loop = [], []
+    ours: list[float] = []
+    loop: list[float] = []
     for _ in range(REPEATS):
         with tempfile.TemporaryDirectory() as folder:
             words = ["-m", "reticent.cli", "train", *ALONE, f"hydra.run.dir={folder}/out"]
             subprocess.run([sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
             lines = [json.loads(line) for line in (Path(folder) / "out" / "rounds.jsonl").read_text().splitlines()]
             ours += [line["seconds_train"] for line in lines if line["status"] == "applied"][1:]
-            again = [sys.executable, Path(__file__).with_name("bare_model.py"), f"{folder}/out"]
+            again = [sys.executable, str(Path(__file__).with_name("bare_model.py")), f"{folder}/out"]
             loop += json.loads(subprocess.run(again, stdout=subprocess.PIPE, check=True).stdout)[1:]
     what = "real model, both levels, 49 people: a round, one process"
     yield _against(what, statistics.median(ours), statistics.median(loop), "bare loop", share=1.1)

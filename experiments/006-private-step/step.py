@@ -135,7 +135,7 @@ def plain(model: str, precision: torch.dtype = PRECISION) -> Step:
         seen, kinds, cells = batch_of(pool, rows, precision)
         sgd.zero_grad(set_to_none=True)
         kind, cell = network(seen)
-        (summed_loss(kind, cell, next_kind=kinds, next_cell=cells) / len(rows)).backward()
+        torch.autograd.backward(summed_loss(kind, cell, next_kind=kinds, next_cell=cells) / len(rows))
         sgd.step()
 
     return step
@@ -154,7 +154,9 @@ def opacus(model: str, batch: int, mode: str) -> Step:
         more = {"force_functorch": True} if mode == "functorch" else {}
         module = get_gsm_class(mode)(network, loss_reduction="mean", **more)
         optimiser = DPOptimizer(sgd, **settings)
-    forward = call_for_per_sample_grads(network, batch_size=batch) if mode == "ew" else module
+    forward: Any = module
+    if mode == "ew":
+        forward = call_for_per_sample_grads(network, batch_size=batch)  # type: ignore[no-untyped-call]
 
     def step(pool: Pool, rows: Ints) -> None:
         seen, kinds, cells = batch_of(pool, rows)
@@ -163,7 +165,7 @@ def opacus(model: str, batch: int, mode: str) -> Step:
         if mode == "ghost":
             loss((kind, cell), (kinds, cells)).backward()
         else:
-            (summed_loss(kind, cell, next_kind=kinds, next_cell=cells) / len(rows)).backward()
+            torch.autograd.backward(summed_loss(kind, cell, next_kind=kinds, next_cell=cells) / len(rows))
         optimiser.step()
 
     return step

@@ -6,22 +6,26 @@ public start does for them. Usage: python experiments/009-balabit/balabit.py BAL
 
 import csv
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from reticent.actions.pool import Pool
 from reticent.aggregate.optimiser import Momentum
 from reticent.client import Task, answer
 from reticent.evaluate.baselines import baselines
-from reticent.evaluate.metrics import Scorer
+from reticent.evaluate.metrics import Metrics, Scorer
 from reticent.learn.train import Learner
 from reticent.model import catalogue
 from reticent.model.pools import together
 from reticent.model.public import initial
+from reticent.model.tensors import Floats
 from reticent.privacy.calibration import noise_multiplier
 from reticent.privacy.events import Mode
 from reticent.privacy.mechanism import grid_for
-from reticent.privacy.noise import SeededNoise
+from reticent.privacy.noise import NoiseSource, SeededNoise
 from reticent.recordings import source
 from reticent.records.plan import LocalTraining, Plan, Release
 
@@ -55,24 +59,31 @@ def plan(epsilon: float, *, people: int) -> Plan:
     )
 
 
-def trained(prepared, asked: Plan, *, seed: int, whom) -> np.ndarray:
+class Person:
+    """One person's earlier sessions, and their features."""
+
+    def __init__(self, pool: Pool, learner: Learner) -> None:
+        self.pool, self._ready, self._learner = pool, learner.prepare(pool), learner
+
+    def examples(self) -> Pool:
+        return self.pool
+
+    def learn(
+        self, pool: Pool, weights: Floats, *, model: str, trainable: str, training: LocalTraining, noise: NoiseSource
+    ) -> Floats:
+        return self._learner.update(self._ready, weights, training=training, noise=noise)
+
+
+def trained(everybody: Sequence[Person], asked: Plan, *, seed: int, whom: Sequence[int]) -> Floats:
     """The weights after all rounds of `whom`, by the client's own function."""
     optimiser = Momentum()
     state = optimiser.start(initial(MODEL, "heads"))
     for number in range(ROUNDS):
         total = np.zeros(asked.parameters, dtype=np.int64)
         for person in whom:
-            pool, ready, learner = prepared[person]
-            noise = SeededNoise(1 + seed * 10**6 + number * 1_000 + person)
-            total += answer(
-                Task(plan=asked, plan_id="0" * 64, round=number),
-                state.weights,
-                lambda pool=pool: pool,
-                noise,
-                learn=lambda _, weights, *, training, noise, ready=ready, learner=learner, **__: learner.update(
-                    ready, weights, training=training, noise=noise
-                ),
-            ).values
+            one, noise = everybody[person], SeededNoise(1 + seed * 10**6 + number * 1_000 + person)
+            task = Task(plan=asked, plan_id="0" * 64, round=number)
+            total += answer(task, state.weights, one.examples, noise, learn=one.learn).values
         state = optimiser.step(state, total * asked.release.grid / len(whom), step=number, steps=ROUNDS)
     return state.weights
 
@@ -82,13 +93,14 @@ def main(recording: str) -> None:
     name = source.of_file(Path(recording))
     times = [source.split_time(name, person) for person in source.people(name)]
     learner = Learner(MODEL, "heads")
-    prepared = [(time.earlier, learner.prepare(time.earlier), learner) for time in times]
+    everybody = [Person(time.earlier, learner) for time in times]
     scorers = [Scorer(MODEL, "heads", time.later) for time in times]
     start = initial(MODEL, "heads")
     order = np.argsort([scorer.score(start).top1 for scorer in scorers])
-    everyone, rows = range(len(times)), []
+    everyone = range(len(times))
+    rows: list[list[Any]] = []
 
-    def keep(what: str, epsilon: float | str, seed: int | str, person: int, figures) -> None:
+    def keep(what: str, epsilon: float | str, seed: int | str, person: int, figures: Metrics) -> None:
         place = int(np.flatnonzero(order == person)[0]) + 1
         row = [what, epsilon, seed, place]
         rows.append([*row, *(f"{value:.4f}" for value in (figures.top1, figures.perplexity, figures.cell_top1))])
@@ -102,18 +114,19 @@ def main(recording: str) -> None:
     for epsilon in CLIP_NORMS:
         asked = plan(epsilon, people=len(times))
         for seed in range(SEEDS):
-            weights = trained(prepared, asked, seed=seed, whom=everyone)
+            weights = trained(everybody, asked, seed=seed, whom=everyone)
             for person in everyone:
                 keep("together", epsilon, seed, person, scorers[person].score(weights))
     alone = plan(NONE, people=1)
     for seed in range(SEEDS):
         for person in everyone:
-            weights = trained(prepared, alone, seed=seed, whom=[person])
+            weights = trained(everybody, alone, seed=seed, whom=[person])
             keep("alone, nothing leaves", "", seed, person, scorers[person].score(weights))
+    rows.sort(key=lambda row: (row[0], str(row[1]), str(row[2]), row[3]))
     with (Path(__file__).parent / "results.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["what", "epsilon", "seed", "person", "top1", "perplexity", "cell_top1"])
-        writer.writerows(sorted(rows, key=lambda row: (row[0], str(row[1]), str(row[2]), row[3])))
+        writer.writerows(rows)
 
 
 if __name__ == "__main__":

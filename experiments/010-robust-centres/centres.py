@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def cosines(
-    learnt: list, clip_norm: float, noise_multiplier: float, share: float, attack: str, seed: int
+    learnt: list[np.ndarray], clip_norm: float, noise_multiplier: float, share: float, attack: str, seed: int
 ) -> list[float]:
     """Of each centre to the mean of the honest people's clipped updates."""
     parameters = len(learnt[0])

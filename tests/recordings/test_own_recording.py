@@ -148,6 +148,9 @@ def test_a_file_that_is_missing_or_something_else_is_one_sentence_with_its_name(
     (tmp_path / "other").write_bytes(b"PK")
     with pytest.raises(FormatError, match=r"other: this is not a reticent recording"):
         source.people(source.of_file(tmp_path / "other"))
+    (tmp_path / "nothing").touch()
+    with pytest.raises(FormatError, match=r"nothing: the recording is empty"):
+        source.people(source.of_file(tmp_path / "nothing"))
 
 
 def test_people_are_read_until_there_are_enough_examples(own):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 
 import numpy as np
@@ -91,6 +92,17 @@ def test_the_files_agree_with_each_other(finished):
     assert results["epsilon"]["employee"]["server"]["zero_out"] <= 4.0
     assert "assumed, not run" in privacy["assumptions"][0]
     assert b"simulated" in (finished / "report.html").read_bytes().lower()
+
+
+def test_where_the_cache_has_no_room_the_note_says_how_much_holds_everybody(few, tmp_path, capsys):
+    note = re.compile(
+        r"note +engine\.cache_mb=1 has room for what is prepared of a part of the people.*; (\d+) holds all"
+    )
+    assert train("engine.cache_mb=1", folder=tmp_path / "narrow") == 0
+    (wanted,) = note.findall(capsys.readouterr().err)
+    assert train("engine.cache_mb=1", "server.rounds=2", folder=tmp_path / "over") == 0  # nobody is asked again
+    assert train(f"engine.cache_mb={wanted}", folder=tmp_path / "wide") == 0
+    assert "engine.cache_mb" not in capsys.readouterr().err
 
 
 def test_who_can_only_be_drowned_in_noise_is_told_so(finished):
@@ -212,6 +224,14 @@ def test_the_config_can_be_shown_without_running(capsys, tmp_path, monkeypatch):
     assert main(["train", *WORDS, "--cfg", "job"]) == 0
     assert yaml.safe_load(capsys.readouterr().out)["server"]["rounds"] == 3
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_of_the_config_that_there_is_not_is_refused(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--cfg", "job", "--package", "server"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["rounds"] > 0
+    assert main(["train", "--cfg", "job", "--package", "nope"]) == 2
+    assert capsys.readouterr().err.startswith("reticent: package 'nope' not found in config")
 
 
 def test_help_shows_groups_and_an_example(capsys):

@@ -77,6 +77,7 @@ NONSENSE = {
         {"privacy__clip": {"name": "adaptive", "learning_rate": float("inf")}},
         "privacy.clip.learning_rate must be a finite number",
     ),
+    "a seed that no result could hold": ({"seed": 2**53}, "seed must be 9007199254740991 at most"),
     "more rounds than a report shows": ({"server__rounds": 10_001}, "server.rounds must be 10000 at most"),
     "unknown mode": ({"privacy__mode": "central"}, "privacy.mode"),
     "unknown source": ({"data__source": "office2"}, "data.source"),

@@ -22,7 +22,7 @@ from reticent.model.trunk import Features
 Table = npt.NDArray[np.float64]
 
 _EXAMPLES_AT_ONCE = 256
-KEPT_EXAMPLES = 96 * _EXAMPLES_AT_ONCE  # features of so many are kept: about 22 kB each
+KEPT_EXAMPLES = 96 * _EXAMPLES_AT_ONCE  # features of so many are kept: 44 kB each of office-60k, about 1 GB
 _WORST_LOG_LIKELIHOOD = -700.0  # e**700 is still a float: a hopeless model gets a finite perplexity
 
 

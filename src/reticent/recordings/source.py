@@ -16,7 +16,7 @@ from typing import Literal
 from reticent.actions.action import Session
 from reticent.actions.examples import pool as windows
 from reticent.actions.pool import Pool
-from reticent.errors import SettingError, StateError
+from reticent.errors import FormatError, SettingError, StateError
 from reticent.recordings import drawn
 from reticent.recordings.archive import Archive, read_archive, session
 from reticent.recordings.drawn import errands
@@ -247,6 +247,8 @@ def _read(path: Path) -> Archive:
         raise StateError(f"there is no recording {path}; nothing was read")
     status = path.stat()
     with naming(path):
+        if status.st_size == 0:  # so say what the kernel writes, too, of which a read may not return
+            raise FormatError("the recording is empty; nothing was read")
         return _archive(path, (status.st_ino, status.st_mtime_ns, status.st_size))
 
 

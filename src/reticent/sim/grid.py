@@ -105,6 +105,7 @@ def encode_share(share: PartialSum) -> RecordDict:
                     "released": share.released,
                     "peak_rss_mb": share.peak_rss_mb,
                     "process": share.process,
+                    "unkept_mb": share.unkept_mb,
                 }
             )
         }
@@ -119,4 +120,5 @@ def decode_share(content: RecordDict) -> PartialSum:
         released=int(given["released"]),
         peak_rss_mb=float(given["peak_rss_mb"]),
         process=str(given["process"]),
+        unkept_mb=float(given["unkept_mb"]),
     )

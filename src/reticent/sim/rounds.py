@@ -41,13 +41,14 @@ Ask = Callable[[Sequence[tuple[int, list[int]]]], Iterable[PartialSum]]
 @dataclass(slots=True, kw_only=True)
 class _Answered:
     """What the workers gave for one round. values: of all releases, grid units, a sum `over` so many or a centre, over 1.
-    peaks_mb: of memory, by process."""
+    peaks_mb: of memory, by process. unkept_mb: of what workers had no room for."""
 
     values: npt.NDArray[np.int64] | Doubles
     over: int
     asked: int
     released: int
     peaks_mb: dict[str, float]
+    unkept_mb: float
     seconds: float
 
 
@@ -57,6 +58,7 @@ class _Heard:
 
     released: int = 0
     peaks_mb: dict[str, float] = field(default_factory=dict)
+    unkept_mb: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,7 +68,8 @@ class SimulatedRound:
     In mode secure the sum is what secure aggregation would show: every person's share of noise is in it, exactly, as
     integers. That nobody saw the single shares is assumed here, and reports say so.
     aggregation: anything but the mean asks for every person's release by itself. clip: adapts the clip norm; `clip_norm` is
-    that of the first round then. peak_rss_mb: of all workers together, so far.
+    that of the first round then. peak_rss_mb: of all workers together, so far. asked, unkept_mb: sums over the rounds that
+    were played here: of people, and of what workers prepared of them and had no room for.
     """
 
     grid: Nodes
@@ -79,6 +82,8 @@ class SimulatedRound:
     clip: AdaptiveClip | None = None
     clip_norm: float = 0.0
     peak_rss_mb: float = 0.0
+    asked: int = 0
+    unkept_mb: float = 0.0
     _begun: tuple[tuple[int, bytes, float | None], Future[_Answered]] | None = None
 
     def begin(self, number: int, weights: bytes, clip_norm: float | None) -> None:
@@ -114,6 +119,8 @@ class SimulatedRound:
         tally.bytes_received = VALUE_BYTES * len(answered.values) * tally.released
         tally.seconds_train = answered.seconds
         self.peak_rss_mb = max(self.peak_rss_mb, sum(answered.peaks_mb.values()))
+        self.asked += answered.asked
+        self.unkept_mb += answered.unkept_mb
         mean: Doubles = answered.values * release.grid / answered.over  # as devices' server computes it, to the bit
         return mean
 
@@ -128,6 +135,7 @@ class SimulatedRound:
             asked=len(asked),
             released=heard.released,
             peaks_mb=heard.peaks_mb,
+            unkept_mb=heard.unkept_mb,
             seconds=time.monotonic() - began,
         )
 
@@ -176,5 +184,6 @@ class SimulatedRound:
         for reply in self.grid.send_and_receive(messages):
             share = decode_share(reply.content)
             heard.released += share.released
+            heard.unkept_mb += share.unkept_mb
             heard.peaks_mb[share.process] = max(share.peak_rss_mb, heard.peaks_mb.get(share.process, 0.0))
             yield share

@@ -30,18 +30,20 @@ if TYPE_CHECKING:
 
 Longs = npt.NDArray[np.int64]
 
+MB = 1 << 20
 _STACKED = 256  # people at once: their features alone are some 500 MB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PartialSum:
     """values: shape (P,), or (P + 1,) with a count, int64, grid units: the exact sum of `released` releases. peak_rss_mb: of the worker's process,
-    which no other worker's `process` names."""
+    which no other worker's `process` names. unkept_mb: of what was prepared for this answer and found no room between rounds."""
 
     values: Longs
     released: int
     peak_rss_mb: float
     process: str
+    unkept_mb: float = 0.0
 
     def __repr__(self) -> str:
         return f"<PartialSum of {self.released} releases>"
@@ -87,7 +89,7 @@ class Worker:
             plan, size = plan.model_copy(update={"release": release}), size + 1
         task, release = Task(plan=plan, plan_id=self._plan_id, round=number), plan.release
         scale = {"clip_norm": release.clip_norm, "noise_multiplier": release.noise_multiplier, "grid": release.grid}
-        total = Total(size, bound=payload_bound(**scale))
+        total, unkept = Total(size, bound=payload_bound(**scale)), self._cache.unkept_bytes
         at_once = 1 if self._stacked_on is None else _STACKED
         for start in range(0, len(people), at_once):
             some = [self._held(person) for person in people[start : start + at_once]]
@@ -96,7 +98,13 @@ class Worker:
                 if clip is not None and clip_norm is not None:
                     learn = clip.counting(learn, clip_norm=clip_norm)
                 total.add(answer(task, weights, held.examples, own, learn=learn).values)
-        return PartialSum(values=total.values(), released=len(people), peak_rss_mb=peak_rss_mb(), process=_process())
+        return PartialSum(
+            values=total.values(),
+            released=len(people),
+            peak_rss_mb=peak_rss_mb(),
+            process=_process(),
+            unkept_mb=(self._cache.unkept_bytes - unkept) / MB,
+        )
 
     def _learns(self, some: Sequence["_Person"], noise: Sequence[SeededNoise], weights: Floats) -> "list[Learn]":
         alone: list[Learn] = [held.update for held in some]
@@ -142,9 +150,10 @@ class _Person:
 
 class _Cache:
     """Who came first stays, up to `limit_bytes`. Rounds go through people in turn, so whoever was used last is needed last:
-    making room for them would leave nobody whose turn comes again."""
+    making room for them would leave nobody whose turn comes again. unkept_bytes: of all that found no room, each time."""
 
     def __init__(self, limit_bytes: int) -> None:
+        self.unkept_bytes = 0
         self._left_bytes = limit_bytes
         self._held: dict[int, _Person] = {}
 
@@ -155,6 +164,8 @@ class _Cache:
         if held.nbytes <= self._left_bytes:
             self._left_bytes -= held.nbytes
             self._held[person] = held
+        else:
+            self.unkept_bytes += held.nbytes
 
 
 def floats_of(weights: bytes) -> Floats:

@@ -1,6 +1,7 @@
 """The Hydra application: from a command line to checked settings, and what a person sees while it runs."""
 
 import contextlib
+import io
 import math
 import os
 import re
@@ -79,12 +80,15 @@ def _compose(arguments: Sequence[str]) -> None:
     application = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")(experiment)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints what went wrong and exits by itself
     before, sys.argv = sys.argv, ["reticent train", *arguments]
-    sweeps = len(begun)
+    sweeps, said = len(begun), io.StringIO()
     stopped: Exception | None = None
     try:
-        parser.parse_args(list(arguments))
-        application()
-    except SystemExit:  # after --help or --version
+        package = parser.parse_args(list(arguments)).package
+        with contextlib.redirect_stderr(said) if package else contextlib.nullcontext():
+            application()
+    except SystemExit as end:  # after --help, --version, or what --package can't show
+        if end.code:
+            _refuse(said.getvalue().strip())
         return
     except KeyboardInterrupt:
         _unmake_sweeps(begun[sweeps:])

@@ -1,8 +1,10 @@
 """One experiment: plan, play, score, account, report."""
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from reticent.train.memory import given_back
 from reticent.train.planning import Planned, once, planned
 from reticent.train.privacy_file import epsilons, privacy_file
 from reticent.train.scores import Scores, scores
-from reticent.train.settings import NOTHING, Settings, SuperLink
+from reticent.train.settings import NOTHING, Settings, Simulation, SuperLink
 from reticent.train.simulated import simulate
 from reticent.train.tracking import trackers
 from reticent.train.watching import Watch
@@ -91,7 +93,15 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
                 if made.outlook is not None:
                     noted(made.outlook)
                 began(made, folder.lines())
-                workers_mb = simulate(made, people, host, folder=folder, scores=scoring, told=told)
+                workers_mb = simulate(
+                    made,
+                    people,
+                    host,
+                    folder=folder,
+                    scores=scoring,
+                    told=told,
+                    crowded=partial(_crowded, engine, noted),
+                )
                 if measured is not None:
                     weights = read_weights(folder.model).weights
                     simulate_measuring(measured, made, people, host, weights=weights, folder=folder)
@@ -112,6 +122,14 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
             device=device,
             measured=measured,
         )
+
+
+def _crowded(engine: Simulation, noted: Noted, unkept_mb: float) -> None:
+    wanted = math.ceil(1.05 * (engine.cache_mb + unkept_mb) / 100) * 100  # workers' people don't need the same room
+    noted(
+        f"engine.cache_mb={engine.cache_mb} has room for what is prepared of a part of the people, so every round prepares the "
+        f"others anew; {wanted} holds all of it"
+    )
 
 
 def finish(

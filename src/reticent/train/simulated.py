@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from reticent.aggregate.attempt import weights_bytes
-from reticent.aggregate.rounds import Course, run_course
+from reticent.aggregate.attempt import Tally, weights_bytes
+from reticent.aggregate.optimiser import ServerState
+from reticent.aggregate.rounds import Course, Play, run_course
 from reticent.model import catalogue
 from reticent.model.checkpoint_file import SavedWeights, write_weights
 from reticent.model.public import initial
@@ -28,9 +29,11 @@ def simulate(
     folder: RunFolder,
     scores: Scores,
     told: Callable[[Mapping[str, Any]], None],
+    crowded: Callable[[float], None],
 ) -> float:
     """Play all rounds, or those that are left; the folder then holds rounds.jsonl, checkpoint/ and the model.
 
+    crowded: called at most once, with how many MB of what is prepared of people workers had no room for.
     Returns: the peak memory of the workers together, in MB. The result depends on the settings alone: neither on the engine,
     nor on how many workers there are, nor on where it was stopped. Raises: RoundAborted, StateError, FormatError, IntegrityError.
     """
@@ -84,8 +87,20 @@ def simulate(
         start = initial(plan.model, plan.trainable)
         if not (folder.root / "checkpoint").exists():
             play.begin(0, weights_bytes(start), course.clip_norm)  # while the start is scored
-        run_course(course, start, play)
+        run_course(course, start, _watching(play, made, crowded))
         peaks_mb.append(play.peak_rss_mb)
 
     host.play(make, rounds)
     return sum(peaks_mb)
+
+
+def _watching(play: SimulatedRound, made: Planned, crowded: Callable[[float], None]) -> Play:
+    """Tell once, when everybody was asked and rounds are left, of how much workers had no room for."""
+
+    def watched(number: int, state: ServerState, weights: bytes, tally: Tally) -> ServerState:
+        before, after = play.asked, play(number, state, weights, tally)
+        if before < made.people <= play.asked and play.unkept_mb and number + 1 < made.plan.rounds:
+            crowded(play.unkept_mb)
+        return after
+
+    return watched
