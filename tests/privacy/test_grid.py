@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from reticent.privacy.gaussian import gaussian_epsilon
 from reticent.privacy.grid import (
     MAX_ROUNDS,
+    composed_epsilon,
     discrete_slack,
     holds,
     log_ratio_bound,
@@ -150,3 +151,10 @@ def test_the_budget_and_the_figure_are_each_others_inverse(epsilon: float, delta
     assert holds(mu, epsilon=epsilon, delta=delta)
     assert not holds(mu * (1 + 1e-6), epsilon=epsilon, delta=delta)
     assert release_epsilon(mu, delta=delta) <= epsilon * (1 + 1e-12) + 1e-14
+
+
+def test_two_budgets_come_to_less_than_their_sum_and_to_more_than_either() -> None:
+    assert composed_epsilon(4.0, delta=1e-5) == pytest.approx(4.0, rel=1e-9)
+    both = composed_epsilon(4.0, 1.0, delta=1e-5)
+    assert 4.0 < both < 4.5
+    assert composed_epsilon(1.0, 4.0, delta=1e-5) == both

@@ -22,6 +22,7 @@ def job(folder: Path, *, top1: float, seed: int = 0, epsilon: float | None = 4.0
         "scored": {"part": "validation", "people": 20, "examples": 900},
         "top1": top1,
         "perplexity": 2 + 2 * (1 - top1),
+        "start": {"top1": 0.45},
         "cell_top1": top1 / 2,
         "epsilon": {"employee": {"server": {"zero_out": epsilon or 7.5}}},
         "baselines": {

@@ -226,6 +226,22 @@ def test_the_config_can_be_shown_without_running(capsys, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["rounds.jsonl", "model.safetensors", "results.json", "report.html"])
+def test_what_is_not_of_a_run_is_not_replaced(name, few, tmp_path, capsys):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / name).write_text("precious")
+    assert train(folder=folder) == 2
+    assert f"mine holds {name} and no run's config.yaml; nothing was trained" in capsys.readouterr().err
+    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [(name, "precious")]
+
+
+def test_what_hydra_itself_was_told_can_be_shown(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--cfg", "hydra"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["hydra"]["output_subdir"] is None
+
+
 def test_a_part_of_the_config_that_there_is_not_is_refused(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["train", "--cfg", "job", "--package", "server"]) == 0
@@ -293,11 +309,11 @@ def test_people_measure_the_last_model_for_an_epsilon_of_their_own(finished, few
         math.hypot(release_mu(epsilon=alone, delta=1e-5), release_mu(epsilon=2.0, delta=1e-5)), delta=1e-5
     )
     assert together == pytest.approx(both, rel=1e-3)
-    assert [event["rounds"] for event in privacy["events"]] == [
-        2,
-        1,
-        1,
-    ]  # the measurement has an example level of its own
+    assert together <= privacy["limits"]["employee"] < 4.0 + 2.0
+    assert "within the limit of" in (folder / "report.html").read_text()
+    assert [(event["unit"], event["rounds"]) for event in privacy["events"]] == [("employee", 2), ("employee", 1)]
+    for adversary, figures in results["epsilon"]["example"].items():  # training has no example level
+        assert figures["zero_out"] == results["epsilon"]["employee"][adversary]["replace_one"]
     assert results["baselines"]["private_ngram"]["epsilon"] == alone
 
 

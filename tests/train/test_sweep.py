@@ -177,6 +177,45 @@ def test_private_counts_that_differ_between_modes_are_drawn_for_each(differ, tmp
     assert ("private counts, one release at the same ε: privacy.mode=secure" in page) is differ
 
 
+@pytest.mark.parametrize("top1", [0.44, 0.46])
+def test_the_public_start_stands_beside_the_best_and_a_sweep_that_did_harm_says_so(top1, tmp_path):
+    for number, rate in enumerate((0.5, 5.0)):
+        job(tmp_path / str(number), top1=top1 - 0.01 * number, privacy__clip_norm=rate)
+    sweep = read_sweep(tmp_path)
+    write_sweep(tmp_path, sweep)
+    page = (tmp_path / "sweep.html").read_text()
+    assert page.count("public start, no training") >= 2  # in words, and beside the plot
+    assert ("No training did better than none." in page) is (top1 < 0.45)
+    assert "0.450" in table(sweep).splitlines()[1]
+    assert [row["start_top1"] for row in csv.DictReader(io.StringIO((tmp_path / "sweep.csv").read_text()))] == [
+        "0.45",
+        "0.45",
+    ]
+
+
+def test_runs_that_were_scored_on_different_people_are_not_ranked_and_share_no_line(tmp_path):
+    for number, (data, markov) in enumerate((("office", 0.5), ("drawn", 0.6))):
+        job(tmp_path / str(number), top1=0.55, data__source=data)
+        path = tmp_path / str(number) / "results.json"
+        results = json.loads(path.read_text())
+        results["baselines"]["markov3"]["top1"] = markov
+        results["baselines"]["private_ngram"]["top1"] = markov - 0.1
+        path.write_text(json.dumps(results))
+    write_sweep(tmp_path, read_sweep(tmp_path))
+    page = (tmp_path / "sweep.html").read_text()
+    assert "none of them is called the best" in page
+    assert "At best" not in page
+    assert "Markov chain" not in (tmp_path / "sweep.svg").read_text()
+    assert "private counts" not in (tmp_path / "sweep.svg").read_text()
+
+
+def test_what_ran_away_takes_no_line_of_digits(tmp_path):
+    job(tmp_path / "0", top1=0.1)
+    path = tmp_path / "0" / "results.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"perplexity": 6.3e36}))
+    assert "6.3e+36" in table(read_sweep(tmp_path))
+
+
 @pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed")
 def test_the_page_fits_reads_and_asks_for_nothing(folder, tmp_path):
     with browser(tmp_path / "profile") as window:

@@ -102,3 +102,8 @@ def release_epsilon(mu: float, *, delta: float) -> float:
 def release_mu(*, epsilon: float, delta: float) -> float:
     """The largest mu that releases may compose to within (epsilon, delta), slack included, rounded down."""
     return largest(lambda mu: holds(mu, epsilon=epsilon, delta=delta))
+
+
+def composed_epsilon(*epsilons: float, delta: float) -> float:
+    """What releases that were each calibrated to one of these come to together, at the same delta for all, rounded up."""
+    return release_epsilon(math.hypot(*(release_mu(epsilon=one, delta=delta) for one in epsilons)), delta=delta)

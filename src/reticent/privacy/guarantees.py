@@ -50,7 +50,8 @@ def guarantees(
     events: of one device, both units. The two are separate guarantees and are never added up.
     honest_devices: how many devices of each round, this one included, add their noise as agreed and keep it secret.
     windows_per_action: if given, the example level is also stated for that many windows that share one action.
-    implied_only: the example level too is stated where no event is of it: what the employee level implies, and nothing else.
+    implied_only: people learnt without an example level, so a window has what the employee level implies and nothing else, whatever
+        events of the example level there are beside.
     Returns: for the employee unit every adversary under both adjacencies, then the example unit; nothing for a unit without events.
     The example unit's figure is that of DP-SGD, or what the employee level implies where that is less: whoever's whole data can
     be swapped unnoticed can have any window swapped. In mode secure it is stated for `solo` too: what holds if aggregation fails.
@@ -60,7 +61,7 @@ def guarantees(
     require_count("honest_devices", honest_devices, _MAX_DEVICES)
     if windows_per_action is not None:
         require_count("windows_per_action", windows_per_action, _MAX_WINDOWS)
-    example = [event for event in events if event.unit is Unit.EXAMPLE]
+    example = [event for event in events if event.unit is Unit.EXAMPLE and not implied_only]
     employee = tuple(
         _employee(
             [event for event in events if event.unit is Unit.EMPLOYEE], delta=delta, honest_devices=honest_devices

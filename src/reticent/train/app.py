@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> None:
 def _compose(arguments: Sequence[str]) -> None:
     """Let Hydra put the settings together and call the experiment, once or for each of a sweep."""
     arguments = sorted(arguments, key=_is_override)  # argparse takes no option amid them
-    if any(_OWN_CALLBACK.match(word) for word in arguments):
+    if any(_is_override(word) and _OWN_CALLBACK.match(word) for word in arguments):
         raise SettingError(f"hydra.callbacks.sweep stays as it is: it tells which jobs of a sweep failed; {NOTHING}")
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign, assignment]

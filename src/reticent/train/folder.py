@@ -41,6 +41,10 @@ class RunFolder:
         return self.root / "model.safetensors"
 
     @property
+    def results(self) -> Path:
+        return self.root / "results.json"
+
+    @property
     def report(self) -> Path:
         return self.root / "report.html"
 
@@ -48,6 +52,11 @@ class RunFolder:
         """Write the settings down, or, on a resume, find the very same ones. Raises: StateError, SettingError."""
         self.root.mkdir(parents=True, exist_ok=True)
         if not self.config.exists():
+            strange = [path.name for path in (self.rounds, self.model, self.report, self.results) if path.exists()]
+            if strange:
+                raise SettingError(
+                    f"{self.root} holds {strange[0]} and no run's config.yaml; {NOTHING} and it is unchanged"
+                )
             text = yaml.safe_dump(settings.to_value(), sort_keys=False).encode()
             replace_private(self.config, text)
             replace_private(self.root / _DIGEST, self._decides())

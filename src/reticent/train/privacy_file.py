@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reticent.actions.vocabulary import HISTORY
-from reticent.privacy.events import Adjacency, Mode, PrivacyEvent
+from reticent.privacy.events import Adjacency, Mode, PrivacyEvent, Unit
 from reticent.privacy.guarantees import Guarantee, guarantees
 from reticent.records.plan import Plan
 from reticent.sim.cohorts import most_rounds
@@ -53,7 +53,12 @@ def privacy_file(
     simulated = not isinstance(made.settings.engine, SuperLink)
     plan, delta = made.plan, made.settings.privacy.delta
     secure = plan.release.mode is Mode.SECURE
-    most, more = _most(made, rounds_done), () if measured is None else measured.events()
+    most = _most(made, rounds_done)
+    more: tuple[PrivacyEvent, ...] = () if measured is None else measured.events()
+    if (
+        made.plain
+    ):  # a window has what the employee level implies: that the measurement has more to say for itself bounds nothing
+        more = tuple(event for event in more if event.unit is Unit.EMPLOYEE)
     assumptions = (
         [_MEASURED] * bool(more)
         + [_ASSUMED] * secure

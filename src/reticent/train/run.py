@@ -11,6 +11,7 @@ from typing import Any
 from reticent.aggregate.journal import Status
 from reticent.errors import IntegrityError, SettingError
 from reticent.model.checkpoint_file import read_weights
+from reticent.privacy.grid import composed_epsilon
 from reticent.recordings import source
 from reticent.records.files import replace_private
 from reticent.records.plan import Plan
@@ -107,11 +108,8 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
                     simulate_measuring(measured, made, people, host, weights=weights, folder=folder)
             trained = people.names
             limits = {"employee": settings.privacy.epsilon, "example": settings.privacy.epsilon_example}
-            if measured is not None:
-                limits = {
-                    "employee": None,
-                    "example": None,
-                }  # it was checked before; the measurement is allowed beside it
+            if measured is not None:  # each has kept to its own
+                limits = {"employee": _with_measuring(settings), "example": None}
         return finish(
             made,
             folder,
@@ -122,6 +120,13 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
             device=device,
             measured=measured,
         )
+
+
+def _with_measuring(settings: Settings) -> float | None:
+    trained, more = settings.privacy.epsilon, settings.evaluate.private_epsilon
+    if trained is None or more is None:
+        return None
+    return composed_epsilon(trained, more, delta=settings.privacy.delta)
 
 
 def _crowded(engine: Simulation, noted: Noted, unkept_mb: float) -> None:
@@ -188,6 +193,7 @@ def finish(
         **of_trained,
         "measured": None if measured is None else read_measured(folder, settings),
         "epsilon": epsilon,
+        "delta": privacy["delta"],
         "noise_over_path": made.noise_over_path,
         "seconds_per_round": seconds,
         "clients_per_second": statistics.median(line["released"] for line in applied) / max(seconds, 1e-9),

@@ -13,6 +13,7 @@ _COLUMNS = {
     "cell_top1": "cell top-1",
     "cell_top3": "cell top-3",
 }
+HUGE = 1e6  # a perplexity of weights that ran away
 DROWNED = 1.0
 """From here on the noise is longer than the way that people could move the model if all pulled alike, which they never do."""
 
@@ -38,6 +39,7 @@ def summary(results: Mapping[str, Any], root: Path) -> str:
     scored = results["scored"]
     devices = results["engine"] == "superlink"
     whom = "devices" if devices else "simulated people"
+    epsilon = f"epsilon, delta {results['delta']:g}"
     lines = [
         f"{results['model']} ({results['trainable']}), {results['rounds']:,} rounds, {results['cohort']:,} of "
         f"{results['people']:,} {whom} a round; scored on {scored['examples']:,} actions of {scored['people']:,} {scored['part']} people",
@@ -52,7 +54,7 @@ def summary(results: Mapping[str, Any], root: Path) -> str:
         _row("public start", results["start"]),
         *(_row(name.replace("_", " "), figures) for name, figures in results["baselines"].items()),
         "",
-        f"{'epsilon':24}{'zero-out':>12}{'replace-one':>13}",
+        f"{epsilon:24}{'zero-out':>12}{'replace-one':>13}",
     ]
     measured = results.get("measured")
     if measured is not None:
@@ -82,4 +84,6 @@ def summary(results: Mapping[str, Any], root: Path) -> str:
 
 
 def _row(name: str, figures: Mapping[str, Any]) -> str:
-    return f"{name:14}" + "".join(f"{figures[column]:12.3f}" for column in _COLUMNS)
+    return f"{name:14}" + "".join(
+        f"{figures[column]:12.3f}" if figures[column] < HUGE else f"{figures[column]:12.1e}" for column in _COLUMNS
+    )

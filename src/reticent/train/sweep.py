@@ -15,6 +15,7 @@ from reticent.audit.report.wording import simulated
 from reticent.errors import FormatError
 from reticent.train.folder import RunFolder
 from reticent.train.settings import flat
+from reticent.train.summary import HUGE
 
 FAILED = "failed.json"
 PRIVATE = "private_ngram"
@@ -46,12 +47,13 @@ class Figure:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """Runs that differ in nothing but their seed. values: of the sweep's settings. baseline: top-1 of the sweep's strongest.
-    private: top-1 of counts at each run's own epsilon; None where devices trained."""
+    start: top-1 before any training. private: of counts at each run's own epsilon; None where devices trained."""
 
     values: tuple[Any, ...]
     seeds: tuple[int, ...]
     figures: Mapping[str, Figure]
     baseline: float
+    start: Figure
     private: Figure | None
 
 
@@ -78,6 +80,11 @@ class Sweep:
     part: str
     simulated: bool
     secure: bool
+
+    @property
+    def comparable(self) -> bool:
+        """Whether all runs were scored on the same people: a baseline that was counted once differs otherwise."""
+        return len({row.baseline for row in self.rows}) <= 1
 
 
 def read_sweep(root: Path, *, words: Sequence[str] = ()) -> Sweep:
@@ -125,12 +132,13 @@ def forget_failure(folder: Path) -> None:
 
 def table(sweep: Sweep) -> str:
     """For a terminal: a line for each of the settings, and one for each job that failed."""
-    cells = [[*sweep.settings, "seeds", *METRICS.values(), "private n-gram"]]
+    cells = [[*sweep.settings, "seeds", *METRICS.values(), "start", "private n-gram"]]
     cells += [
         [
             *map(shown, row.values),
             f"{len(row.seeds)}",
             *(spread(name, row.figures[name]) for name in METRICS),
+            spread("top1", row.start),
             "-" if row.private is None else spread(PRIVATE, row.private),
         ]
         for row in sweep.rows
@@ -151,7 +159,17 @@ def csv_text(sweep: Sweep) -> str:
     writer = csv.writer(target, lineterminator="\n")
     figures = [f"{name}_{part}" for name in METRICS for part in ("mean", "sd")]
     writer.writerow(
-        [*sweep.settings, "runs", "seeds", *figures, "baseline", "baseline_top1", f"{PRIVATE}_top1", "failed"]
+        [
+            *sweep.settings,
+            "runs",
+            "seeds",
+            *figures,
+            "baseline",
+            "baseline_top1",
+            "start_top1",
+            f"{PRIVATE}_top1",
+            "failed",
+        ]
     )
     for row in sweep.rows:
         values = [value for name in METRICS for value in (row.figures[name].mean, row.figures[name].sd)]
@@ -164,6 +182,7 @@ def csv_text(sweep: Sweep) -> str:
                 *values,
                 sweep.baseline,
                 row.baseline,
+                row.start.mean,
                 row.private and row.private.mean,
                 "",
             ]
@@ -171,7 +190,7 @@ def csv_text(sweep: Sweep) -> str:
     for one in sweep.failures:
         words = dict(word.lstrip("+").partition("=")[::2] for word in one.words.split())
         known = [words.get(name, "") for name in sweep.settings]
-        writer.writerow([*known, 0, words.get("seed", ""), *[""] * (len(figures) + 3), one.sentence])
+        writer.writerow([*known, 0, words.get("seed", ""), *[""] * (len(figures) + 4), one.sentence])
     return target.getvalue()
 
 
@@ -183,6 +202,8 @@ def shown(value: Any) -> str:
 def spread(name: str, figure: Figure) -> str:
     """Mean, and standard deviation over seeds where there are several that differ."""
     digits = 2 if name == "epsilon" else 3
+    if figure.mean >= HUGE:
+        return f"{figure.mean:.1e}"
     mean = f"{figure.mean:.{digits}f}"
     return (
         mean if figure.sd is None or (name == "epsilon" and figure.sd < 0.005) else f"{mean} ± {figure.sd:.{digits}f}"
@@ -203,7 +224,8 @@ def _rows(
             values=tuple(group[0][0].get(name) for name in swept),
             seeds=tuple(sorted(results["seed"] for _, results in group)),
             figures={name: Figure.of([_figure(results, name) for _, results in group]) for name in METRICS},
-            baseline=statistics.fmean(results["baselines"][baseline]["top1"] for _, results in group),
+            baseline=group[0][1]["baselines"][baseline]["top1"],
+            start=Figure.of([results["start"]["top1"] for _, results in group]),
             private=_private([results["baselines"] for _, results in group]),
         )
         for group in groups.values()
@@ -221,7 +243,7 @@ def results_of(folder: Path) -> dict[str, Any]:
     with _reading(folder / "results.json"):
         results: dict[str, Any] = json.loads((folder / "results.json").read_bytes())
         numbers = [_figure(results, name) for name in METRICS]
-        numbers += [results["seed"], *(one["top1"] for one in results["baselines"].values())]
+        numbers += [results["seed"], results["start"]["top1"], *(one["top1"] for one in results["baselines"].values())]
         if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
             raise ValueError
         if not all(isinstance(text, str) for text in (results["engine"], results["scored"]["part"])):

@@ -19,6 +19,7 @@ _CHOSEN = {
     True: "The best of many was chosen on the validation people whom it is scored on: run it once with evaluate.part=test for a figure to report.",
     False: "The best of many was chosen on the very people it is scored on.",
 }
+_START = "public start, no training"
 _YLABEL = "next action right"
 _CAPTION = "Next action right on {part} people: mean over seeds, bars of one standard deviation. Higher is better."
 
@@ -59,15 +60,22 @@ def _best(sweep: Sweep) -> str:
     if not sweep.rows:
         return ""
     row = max(sweep.rows, key=lambda one: one.figures["top1"].mean)
+    if not sweep.comparable:
+        return "Runs were scored on different people, so none of them is called the best."
     private = "" if row.private is None else f"; {_named(PRIVATE)}: {spread(PRIVATE, row.private)}"
     figures = (
         f"the next action was right in {spread('top1', row.figures['top1'])}, ε {spread('epsilon', row.figures['epsilon'])}; "
-        f"{_named(sweep.baseline)}: {row.baseline:.3f}{private}."
+        f"{_START}: {spread('top1', row.start)}; {_named(sweep.baseline)}: {row.baseline:.3f}{private}."
     )
+    harm = " No training did better than none." if all(_harmed(one) for one in sweep.rows) else ""
     if len(sweep.rows) == 1:
-        return f"T{figures[1:]}"
+        return f"T{figures[1:]}{harm}"
     where = _label(sweep.settings, row)
-    return f"At best ({where}) {figures} {_CHOSEN[sweep.part == 'validation']}"
+    return f"At best ({where}) {figures}{harm} {_CHOSEN[sweep.part == 'validation']}"
+
+
+def _harmed(row: Row) -> bool:
+    return row.figures["top1"].mean <= row.start.mean
 
 
 def _picture(sweep: Sweep, *, keyed: bool = False) -> Picture:
@@ -77,9 +85,15 @@ def _picture(sweep: Sweep, *, keyed: bool = False) -> Picture:
         return _by_name(sweep, title, keyed=keyed)
     lines, joined, more = _lines(sweep, axis)
     name = sweep.settings[axis]
-    whole = {place: row.baseline for place, row in enumerate(sweep.rows)}
-    levels = [_level(sweep, axis, _named(sweep.baseline), whole, style=len(lines))]
-    levels += _private_levels(sweep, axis, style=len(lines) + 1)
+    levels = [
+        Line(
+            label=label,
+            points=tuple((x, figure) for x in sorted({row.values[axis] for row in sweep.rows})),
+            style=style,
+        )
+        for style, (label, figure) in enumerate(_shared(sweep), start=len(lines))
+    ]
+    levels += _private_levels(sweep, axis, style=len(lines) + len(levels))
     xlabel = _AXES.get(name, name)
     svg = measured("sweep", lines, levels, xlabel=xlabel, ylabel=_YLABEL, joined=joined, keyed=keyed)
     keys = (*(_key(line.label, line.style) for line in lines), *(_key(one.label, one.style) for one in levels))
@@ -89,12 +103,21 @@ def _picture(sweep: Sweep, *, keyed: bool = False) -> Picture:
 def _by_name(sweep: Sweep, title: str, *, keyed: bool) -> Picture:
     """Where nothing that was varied is a number."""
     rows = [(_label(sweep.settings, row) or "all seeds", *_top1(row)) for row in sweep.rows]
-    levels = [(_named(sweep.baseline), fmean(row.baseline for row in sweep.rows))]
-    if private := [row.private.mean for row in sweep.rows if row.private is not None]:
-        levels.append((_named(PRIVATE), fmean(private)))
+    levels = _shared(sweep)
+    private = {row.private.mean for row in sweep.rows if row.private is not None}
+    if len(private) == 1:  # others stand in the table
+        levels.append((_named(PRIVATE), private.pop()))
     svg = ranked("sweep", rows, levels, xlabel=_YLABEL, keyed=keyed)
     keys = tuple(_key(label, style) for style, (label, _) in enumerate(levels, start=1))
     return Picture(title=title, svg=svg, keys=keys, caption=_CAPTION.format(part=sweep.part))
+
+
+def _shared(sweep: Sweep) -> list[tuple[str, float]]:
+    """What is the same for all rows, where it is: the strongest count and the public start."""
+    if not sweep.comparable:
+        return []
+    starts = {row.start.mean for row in sweep.rows}
+    return [(_named(sweep.baseline), sweep.rows[0].baseline), *((_START, one) for one in starts if len(starts) == 1)]
 
 
 def _level(sweep: Sweep, axis: int, label: str, figures: Mapping[int, float], *, style: int) -> Line:
@@ -124,9 +147,9 @@ def _private_levels(sweep: Sweep, axis: int, *, style: int) -> list[Line]:
         _level(sweep, axis, f"{_named(PRIVATE)}: {label}", theirs, style=min(style + number, SERIES - 1))
         for number, (label, theirs) in enumerate(groups.items())
     ]
-    if len({line.points for line in each}) > 1 and style + len(each) <= SERIES:
-        return each
-    return [_level(sweep, axis, _named(PRIVATE), figures, style=style)] if figures else []
+    if len({line.points for line in each}) <= 1:
+        return [_level(sweep, axis, _named(PRIVATE), figures, style=style)] if figures else []
+    return each if style + len(each) <= SERIES else []  # no one line stands for all of them: see the table
 
 
 def _beside(sweep: Sweep, axis: int, row: Row) -> str:
@@ -141,7 +164,7 @@ def _lines(sweep: Sweep, axis: int) -> tuple[list[Measured], bool, str]:
     for row in sweep.rows:
         label = _beside(sweep, axis, row) or "this model"
         groups.setdefault(label, []).append((row.values[axis], *_top1(row)))
-    if len(groups) < SERIES - 1:
+    if len(groups) < SERIES - 2:
         lines = [
             Measured(label=label, points=tuple(sorted(points)), style=style)
             for style, (label, points) in enumerate(groups.items())

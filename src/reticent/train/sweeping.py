@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from reticent.errors import ReticentError, SettingError
-from reticent.privacy.grid import release_epsilon, release_mu
+from reticent.privacy.grid import composed_epsilon, release_epsilon, release_mu
 from reticent.recordings import source
 from reticent.train.folder import RunFolder
 from reticent.train.refusals import refused
@@ -207,8 +207,7 @@ def _charge(master: DictConfig, words: tuple[str, ...]) -> Charge:
         people = f"the people of {_recording(Path(config.data.path))}"
     epsilon, more, delta = config.privacy.epsilon, config.evaluate.private_epsilon, config.privacy.delta
     if epsilon is not None and more is not None:
-        strengths = (release_mu(epsilon=one, delta=delta) for one in (epsilon, more))
-        epsilon = release_epsilon(math.hypot(*strengths), delta=delta)
+        epsilon = composed_epsilon(epsilon, more, delta=delta)
     return Charge(people, epsilon, delta, people is None or config.evaluate.tune_on == "people")
 
 

@@ -51,7 +51,10 @@ def figures(line: Mapping[str, Any], made: Planned) -> Iterator[tuple[str, float
     if made.settings.privacy.adaptive_clip is not None and line["clip_norm"] is not None:
         yield "privacy/clip_norm", line["clip_norm"]
     if pace is not None:
-        yield "speed/seconds", line["seconds"]
+        yield (
+            "speed/seconds",
+            line["seconds_join"] + line["seconds_train"],
+        )  # also of a round that began while the start was scored
         yield "speed/people_per_second", pace
 
 

@@ -43,6 +43,12 @@ class Scores(Entry):
     cell_distance_median: NonNegative | None = None
 
 
+class Measured(Scores):
+    """By people, on what they have. deviation: of the noise in each share; None where nothing can be told for it."""
+
+    deviation: NonNegative | None = None
+
+
 class Round(Entry):
     """A line of rounds.jsonl; see `reticent.aggregate.journal.RoundLine`."""
 
@@ -174,7 +180,7 @@ class Results(Scores):
     baselines: dict[Text, Scores]
     within_person: Scores | None
     within_person_baselines: dict[Text, Scores] = Field(default_factory=dict)  # older runs have none
-    measured: Scores | None = None
+    measured: Measured | None = None
     per_person: Annotated[dict[Text, dict[Text, NonNegative | None]], AfterValidator(_quantiles)]
     screen: Screen | None = None
     seconds_per_round: NonNegative | None

@@ -86,7 +86,9 @@ def _view(run: Run, prefix: str) -> View:
             for n, one in results.within_person_baselines.items()
         }
     if results.measured:
-        after["this model, as people measured it under noise on what they have"] = results.measured
+        noise = results.measured.deviation
+        told = "nothing can be told" if noise is None else f"each share ± {noise:.2f}"
+        after[f"this model, as people measured it under noise on what they have: {told}"] = results.measured
     quantiles = {at for table in results.per_person.values() for at in table}
     return View(
         run=run,

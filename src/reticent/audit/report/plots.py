@@ -18,10 +18,10 @@ MOST_POINTS = 200
 CRUSHED = 8.0
 """Largest over smallest final value, beyond which a linear axis would press the small ones flat."""
 
-SERIES = 6
+SERIES = 7
 _TICKED = 8  # so many places on an axis have room for their own number
-_DASHES: tuple[tuple[float, ...], ...] = ((), (6, 2), (1.5, 1.5), (6, 2, 1.5, 2), (3, 3), (9, 2))
-_MARKERS = "osD^vX"
+_DASHES: tuple[tuple[float, ...], ...] = ((), (6, 2), (1.5, 1.5), (6, 2, 1.5, 2), (3, 3), (9, 2), (1, 3))
+_MARKERS = "osD^vXP"
 _INK, _GRID, _LIMIT = "#010203", "#010204", "#010205"
 _COLOURS = tuple(f"#0102{16 + number:02x}" for number in range(SERIES))
 """Stand-ins, each replaced by a variable of the style sheet."""
