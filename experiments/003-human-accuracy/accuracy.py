@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Top-1 on human web tasks against epsilon, people and mode: every run is a plain `reticent train`, scored on test people.
 
-    python experiments/003-human-accuracy/accuracy.py RECORDING [--out accuracy.csv] [--only secure,1000,4]
+    python experiments/003-human-accuracy/accuracy.py RECORDING [--out accuracy.csv] [--only secure,1000,4] [--keep FOLDER]
 
-RECORDING: what `reticent data import miniwob CLONE RECORDING` wrote. A row that the file has already is not run again.
+RECORDING: what `reticent data import miniwob CLONE RECORDING` wrote. A row that the file has already is not run again. --keep: leaves the
+runs in FOLDER/MODE-PEOPLE-EPSILON/SEED, for people.py and fresh.py.
 """
 
 import argparse
@@ -46,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("recording", type=Path)
     parser.add_argument("--out", type=Path, default=HERE / "accuracy.csv")
+    parser.add_argument("--keep", type=Path)
     parser.add_argument("--only", help="one cell, as mode,people,epsilon")
     arguments = parser.parse_args()
     done = {key(row) for row in rows(arguments.out)}
@@ -54,7 +56,9 @@ def main() -> None:
             one: dict[str, Any] = {"mode": mode, "people": people, "epsilon": epsilon, "seed": seed}
             wanted = arguments.only in (None, f"{mode},{people},{epsilon:g}")
             if wanted and key(one) not in done:
-                append(arguments.out, one | run(arguments.recording.resolve(), **one))
+                with tempfile.TemporaryDirectory() as folder:
+                    place = (arguments.keep or Path(folder)) / f"{mode}-{people}-{epsilon:g}" / f"{seed}"
+                    append(arguments.out, one | run(arguments.recording.resolve(), place, **one))
 
 
 def clip_norm(mode: str, people: int, epsilon: float) -> float:
@@ -68,23 +72,22 @@ def clip_norm(mode: str, people: int, epsilon: float) -> float:
     return 0.19 / (noise * math.sqrt(PARAMETERS / (people * ROUNDS)))
 
 
-def run(recording: Path, *, mode: str, people: int, epsilon: float, seed: int) -> dict[str, float]:
+def run(recording: Path, folder: Path, *, mode: str, people: int, epsilon: float, seed: int) -> dict[str, float]:
     """What one run leaves in results.json, and the private counts beside it."""
-    with tempfile.TemporaryDirectory() as folder:
-        words = [
-            "+experiment=miniwob_secure_eps4",
-            f"server.rounds={ROUNDS}",
-            f"data.path={recording}",
-            f"data.people={people}",
-            f"privacy.mode={mode}",
-            f"privacy.epsilon={epsilon}",
-            f"privacy.clip_norm={clip_norm(mode, people, epsilon):.4g}",
-            f"seed={seed}",
-            f"hydra.run.dir={folder}",
-        ]
-        subprocess.run([sys.executable, "-m", "reticent.cli", "train", *words], check=True, stdout=subprocess.DEVNULL)
-        results = json.loads((Path(folder) / "results.json").read_text())
-        first = json.loads((Path(folder) / "rounds.jsonl").read_text().splitlines()[0])["metrics"]
+    words = [
+        "+experiment=miniwob_secure_eps4",
+        f"server.rounds={ROUNDS}",
+        f"data.path={recording}",
+        f"data.people={people}",
+        f"privacy.mode={mode}",
+        f"privacy.epsilon={epsilon}",
+        f"privacy.clip_norm={clip_norm(mode, people, epsilon):.4g}",
+        f"seed={seed}",
+        f"hydra.run.dir={folder}",
+    ]
+    subprocess.run([sys.executable, "-m", "reticent.cli", "train", *words], check=True, stdout=subprocess.DEVNULL)
+    results = json.loads((folder / "results.json").read_text())
+    first = json.loads((folder / "rounds.jsonl").read_text().splitlines()[0])["metrics"]
     counts, markov = results["baselines"]["private_ngram"], results["baselines"]["markov3"]
     return (
         {"clip_norm": clip_norm(mode, people, epsilon)}

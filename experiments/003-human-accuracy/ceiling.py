@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """What do the same model and people give without any privacy, trained centrally? The upper end of the gap.
 
-    python experiments/003-human-accuracy/ceiling.py RECORDING [--seeds 0,1,2] [--epochs 8]
+    python experiments/003-human-accuracy/ceiling.py RECORDING [--seeds 0,1,2] [--epochs 8] [--keep FOLDER]
 
 Trains trunk and heads of office-60k from the public start on all clients' windows together, and the linear heads alone on
-the frozen trunk; scores both on test people after the last epoch. One JSON object a line.
+the frozen trunk; scores both on test people after the last epoch. One JSON object a line. --keep: leaves the weights there, for people.py
+and fresh.py.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from reticent.actions.pool import Pool
 from reticent.evaluate.metrics import score_network
 from reticent.model.heads import CELL_LOSS
 from reticent.model.inputs import inputs
-from reticent.model.network import Network, load, trained
+from reticent.model.network import Network, load, trained, vector
 from reticent.model.pools import take, together
 from reticent.recordings import source
 
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("recording", type=Path)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     data = source.of_file(arguments.recording)
@@ -44,8 +46,16 @@ def main() -> None:
     for seed in map(int, arguments.seeds.split(",")):
         for trainable in ("heads", "all"):
             network = centrally(pool, trainable=trainable, seed=seed, epochs=arguments.epochs)
+            if arguments.keep is not None:
+                arguments.keep.mkdir(parents=True, exist_ok=True)
+                np.save(arguments.keep / f"{trainable}-{seed}.npy", vector(network, trainable))
             figures = score_network(network, tested).as_dict()
             print(json.dumps({"trainable": trainable, "seed": seed, "windows": len(pool), **figures}), flush=True)
+
+
+def kept(folder: Path, trainable: str) -> list[np.ndarray]:
+    """The weights of all seeds that --keep left there."""
+    return [np.load(path) for path in sorted(folder.glob(f"{trainable}-*.npy"))]
 
 
 def centrally(pool: Pool, *, trainable: str, seed: int, epochs: int) -> Network:

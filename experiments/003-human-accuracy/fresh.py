@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The chosen settings on sessions that nobody chose, tuned or scored by: those of a clone that the tables don't hold.
 
-    python experiments/003-human-accuracy/fresh.py TABLES CLONE FOLDER [FOLDER ...] --out fresh.jsonl
+    python experiments/003-human-accuracy/fresh.py TABLES CLONE CENTRAL FOLDER [FOLDER ...]
 
-TABLES, CLONE: recordings by `reticent data import miniwob`, of the extracted tables and of the whole upstream repository. FOLDER: where
+TABLES, CLONE: recordings by `reticent data import miniwob`, of the extracted tables and of the whole upstream repository. CENTRAL: where ceiling.py
+--keep left its weights. FOLDER: where
 `reticent train -m +experiment=miniwob_secure_eps4 data.path=TABLES seed=0,1,2 …` left its runs. What is held against them was counted or trained on
 all clients of TABLES, private counts on the people who train, at the same epsilon. One JSON object a line; intervals as in people.py.
 """
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from ceiling import EPOCHS, MODEL, centrally
+from ceiling import MODEL, kept
 from omegaconf import OmegaConf
 from people import INTERVAL, RESAMPLED, means, shares
 
@@ -41,6 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("tables", type=Path)
     parser.add_argument("clone", type=Path)
+    parser.add_argument("central", type=Path)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "fresh.jsonl")
     arguments = parser.parse_args()
@@ -50,7 +52,7 @@ def main() -> None:
     fresh = [source.pool(clone, person) for person in source.people(clone) if person not in known]
     fresh = [pool for pool in fresh if len(pool)]
     counted = together(source.split_time(tables, person).earlier for person in split.client)
-    on = Fresh(fresh, counted)
+    on = Fresh(fresh, counted, arguments.central)
     with arguments.out.open("w") as out:
 
         def tell(line: dict[str, Any]) -> None:
@@ -70,18 +72,13 @@ def main() -> None:
 class Fresh:
     """Sessions to be scored on, and what stands at both ends of the gap."""
 
-    def __init__(self, fresh: list[Pool], counted: Pool) -> None:
+    def __init__(self, fresh: list[Pool], counted: Pool, folder: Path) -> None:
         self.everything = together(fresh)
         self.heads, whole = Scorer(MODEL, "heads", self.everything), Scorer(MODEL, "all", self.everything)
         chain = MarkovChain(counted.kinds, counted.next_kind, order=3, symbols=KINDS)
         chances, every = chain.probabilities(self.everything.kinds), np.arange(len(self.everything))
-        central = [
-            whole.hits(vector(centrally(counted, trainable="all", seed=seed, epochs=EPOCHS), "all")) for seed in SEEDS
-        ]
-        alone = [
-            self.heads.score(vector(centrally(counted, trainable="heads", seed=seed, epochs=EPOCHS), "heads")).as_dict()
-            for seed in SEEDS
-        ]
+        central = [whole.hits(weights) for weights in kept(folder, "all")]
+        alone = [self.heads.score(weights).as_dict() for weights in kept(folder, "heads")]
         self._central_heads = {name: statistics.fmean(one[name] for one in alone) for name in NAMES}
         self._central = {name: statistics.fmean(metrics([one]).as_dict()[name] for one in central) for name in NAMES}
         right = chances.argmax(axis=1) == self.everything.next_kind

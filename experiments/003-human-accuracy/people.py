@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """How far do the shares of the gap rest on which people happen to test? Intervals over resampled test people.
 
-    python experiments/003-human-accuracy/people.py RECORDING RUN [RUN ...] > people.json
+    python experiments/003-human-accuracy/people.py RECORDING CENTRAL RUN [RUN ...] > people.json
 
-RUN: folders of `reticent train`, the same settings by several seeds. The lower end of the gap is Markov-3, counted on all
-clients; the upper one trunk and heads trained centrally, one seed (ceiling.jsonl: seeds differ in the fourth digit). A resampling draws as many
-test people, with replacement, and measures all three on them.
+CENTRAL: where ceiling.py --keep left its weights. RUN: folders of `reticent train`, the same settings by several seeds. The lower end of the gap is
+Markov-3, counted on all clients; the upper one trunk and heads trained centrally. A resampling draws as many test people, with replacement, and
+measures all three on them.
 """
 
 import argparse
@@ -15,13 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ceiling import EPOCHS, MODEL, centrally
+from ceiling import MODEL, kept
 
 from reticent.actions.vocabulary import KINDS
 from reticent.evaluate.baselines import MarkovChain
 from reticent.evaluate.metrics import Hits, Scorer
 from reticent.model.checkpoint_file import read_weights
-from reticent.model.network import vector
 from reticent.model.pools import together
 from reticent.recordings import source
 
@@ -32,6 +31,7 @@ INTERVAL = (2.5, 97.5)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("recording", type=Path)
+    parser.add_argument("central", type=Path)
     parser.add_argument("runs", type=Path, nargs="+")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -44,11 +44,11 @@ def main() -> None:
     chances = MarkovChain(counted.kinds, counted.next_kind, order=3, symbols=KINDS).probabilities(everything.kinds)
     heads, whole = Scorer(MODEL, "heads", everything), Scorer(MODEL, "all", everything)
     private = [heads.hits(read_weights(run / "model.safetensors").weights) for run in arguments.runs]
-    central = whole.hits(vector(centrally(counted, trainable="all", seed=0, epochs=EPOCHS), "all"))
+    central = [whole.hits(weights) for weights in kept(arguments.central, "all")]
     per_window = {
         "markov3": (chances.argmax(axis=1) == everything.next_kind, np.log(chances[every, everything.next_kind])),
         "private": means(private),
-        "central": means([central]),
+        "central": means(central),
     }
     sizes = np.array([len(pool) for pool in tested])
     starts = np.cumsum(sizes) - sizes

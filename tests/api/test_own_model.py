@@ -59,12 +59,20 @@ def test_the_trunk_starts_as_it_was_given_and_features_are_whitened(tmp_path: Pa
     assert seen.kind.square().sum(dim=1).mean().item() == pytest.approx(1.0, abs=1e-3)
 
 
+def test_features_that_never_change_teach_nothing_and_harm_nothing(tmp_path: Path) -> None:
+    reticent.register("mine", write_model(trunks.WithoutPlace(), tmp_path / "mine.safetensors", random_pool(160)))
+    network = load("mine")
+    assert not features(network, random_pool(160)).place.any()
+    assert all(parameter.isfinite().all() for parameter in network.parameters())
+
+
 @pytest.mark.parametrize(
     ("trunk", "sentence"),
     [
         (trunks.WithBatchStatistics(), "keeps no buffers"),
         (trunks.WithDropout(), "whatever stands beside it"),
         (trunks.Mixing(), "whatever stands beside it"),
+        (trunks.NotFinite(), "features of place are finite numbers"),
         (trunks.WrongShape(), "features of grid have the shape"),
         (trunks.NoFeatures(), "returns reticent.Features"),
         (trunks.WithoutForward(), "has a method forward"),

@@ -37,6 +37,20 @@ class Mixing(Sound):
         return Features(kind=plain.kind, grid=plain.grid, place=plain.place - plain.place.mean(dim=0))
 
 
+class WithoutPlace(Sound):
+    """One that has nothing to say about places, and says so with a constant."""
+
+    def forward(self, seen: Inputs) -> Features:
+        plain = super().forward(seen)
+        return Features(kind=plain.kind, grid=plain.grid, place=torch.full((len(plain.place), 1), 0.1))
+
+
+class NotFinite(Sound):
+    def forward(self, seen: Inputs) -> Features:
+        plain = super().forward(seen)
+        return Features(kind=plain.kind, grid=plain.grid, place=plain.place.log())
+
+
 class WrongShape(Sound):
     def forward(self, seen: Inputs) -> Features:
         plain = super().forward(seen)

@@ -30,7 +30,7 @@ def test_the_public_start_beats_every_baseline_on_test_people(model: str, name: 
     start = score(model, "heads", initial(model, "heads"), test)
     for baseline, row in counts.items():
         assert start.top1 > row.top1 + 0.01, baseline
-        assert start.perplexity < row.perplexity - 0.1, baseline
+        assert start.perplexity < row.perplexity - 0.03, baseline  # habits cost scripted people .1: docs/adr/0008
         assert start.cell_top1 > row.cell_top1 + 0.03, baseline
         assert start.cell_distance < row.cell_distance - 0.1, baseline
 

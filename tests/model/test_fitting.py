@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from reticent.actions.pool import Pool
+from reticent.actions.vocabulary import KINDS
 from reticent.errors import SettingError
+from reticent.evaluate.metrics import score_network
 from reticent.model import catalogue
-from reticent.model.fitting import fit
+from reticent.model.fitting import fit, with_habits
 from reticent.model.network import Network, encode_public, features
 from reticent.model.pools import take
 from tests.model.random_pools import random_pool
@@ -75,6 +77,34 @@ def test_where_examples_disagree_the_heads_lean_to_those_that_are_near() -> None
 
     assert of_kind_nine(fitted()) < 0.2
     assert of_kind_nine(fit_to(random_pool(256), (near,), whitening=0.25)) > 0.8
+
+
+def test_a_tenth_more_are_people_who_repeat_one_or_two_kinds_of_action_at_one_place() -> None:
+    pool = random_pool(4_000)
+    both = with_habits(pool, random=np.random.default_rng(0))
+    assert len(both) == 4_400
+    some = take(both, np.arange(4_000), size=4_000)
+    assert all(np.array_equal(getattr(some, name), getattr(pool, name)) for name in Pool.__slots__)
+    made = take(both, np.arange(4_000, 4_400), size=400)
+    kinds, cells, goes_on = made.kinds, made.cells, made.next_kind == made.kinds[:, -2]
+    assert np.mean(goes_on) == pytest.approx(0.9, abs=0.05)
+    stays = cells[:, -1] == cells[:, -2]
+    assert stays.all()
+    assert (made.next_cell == cells[:, -1])[goes_on].mean() > 0.95
+    assert np.mean(kinds[:, -1] == kinds[:, -2]) == pytest.approx(
+        0.54, abs=0.08
+    )  # one kind, or twice the same by chance
+    assert len(np.unique(kinds[:, -1])) == KINDS
+
+
+def test_who_repeats_what_nobody_was_seen_to_do_is_known() -> None:
+    """Of all kinds, the public examples have two alone, by turns with themselves."""
+    pool = random_pool(1_000)
+    pool.kinds[:], pool.next_kind[:] = 0, np.arange(1_000) % 2
+    network = fit_to(pool, (), whitening=0.25)
+    strange = take(pool, np.arange(100), size=100)
+    strange.kinds[:, 0::2], strange.kinds[:, 1::2], strange.next_kind[:] = 7, 4, 7
+    assert score_network(network, strange).top1 > 0.9
 
 
 def test_too_few_examples_are_refused() -> None:

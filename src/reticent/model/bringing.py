@@ -81,6 +81,8 @@ def _probed(trunk: nn.Module, pool: Pool) -> tuple[int, int, int]:
         if one.shape[:-1] != (2 * _PROBED, *between) or one.shape != other.shape or not one.shape[-1]:
             expected = ", ".join(str(size) for size in ("n", *between, "features"))
             raise SettingError(f"a trunk's features of {name} have the shape ({expected}); nothing was written")
+        if not (one.isfinite().all() and other.isfinite().all()):
+            raise SettingError(f"a trunk's features of {name} are finite numbers; nothing was written")
         if not torch.allclose(one[: len(rows)], other[: len(rows)], rtol=_TOLERANCE, atol=_TOLERANCE):
             raise SettingError(
                 "a trunk gives the same example the same features whatever stands beside it, without dropout or statistics "

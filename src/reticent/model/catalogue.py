@@ -31,25 +31,25 @@ _MODELS: Mapping[str, Entry] = MappingProxyType(
     {
         "history": Entry(
             architecture=Architecture(hidden=40, map=16, place=16, groups=4, screen=None),
-            sha256="0236e55a3e38f2587bdb7e0d6c5fc54bfe35d060fd05fb9e21c6a048ef1fbee0",
+            sha256="b6fd1ef2223e81a73485ccb5077e827c69a4a5145d70e73504f341ceb4a952d4",
         ),
         "office-10k": Entry(
             architecture=Architecture(
                 hidden=10, map=8, place=8, groups=2, screen=Screen(first=4, second=6, patch=4, look=4)
             ),
-            sha256="5a7b1e5b35480ae4d5d3ca40a7c4aac846511f0e3db31dfd7100bc31c8614187",
+            sha256="16fcbd7c305bec430302fdc3a4262b8ce4aa1d8ac3aa4f74ef284b878b74e5c0",
         ),
         "office-60k": Entry(
             architecture=Architecture(
                 hidden=56, map=32, place=32, groups=4, screen=Screen(first=16, second=24, patch=8, look=16)
             ),
-            sha256="988c50915aed597a52e7d50cac2bc1047035b0431101355d31b1e71e12095c84",
+            sha256="0b5ae63764d1b298100bffeece3aa7d9a3eaa795fae462cc35784b79aa88e46d",
         ),
         "office-170k": Entry(
             architecture=Architecture(
                 hidden=112, map=64, place=32, groups=4, screen=Screen(first=24, second=48, patch=12, look=24)
             ),
-            sha256="c67d5beba29d6b5f260d6243db9bfd4994bfa9ab13955a0fd0b7606545baf73f",
+            sha256="35c6c64948c466c80ae667a2c39c2c01c41ad6a4b346b2bd3675f9981bc27981",
         ),
     }
 )

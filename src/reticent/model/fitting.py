@@ -1,10 +1,12 @@
 """How is a model's public start made from public examples? Without privacy: nobody's data but public people's comes here.
 
 Three steps: trunk and heads end to end; the statistics of the features, fixed as a linear map; heads again on what the map
-leaves, to the optimum. The same pool and seed give the same bytes on the same machine with one thread.
+leaves, to the optimum. Among the examples are some with habits that no script has. The same pool and seed give the same bytes on
+the same machine with one thread.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from reticent.actions.pool import Ints, Pool
-from reticent.actions.vocabulary import TIME_BUCKETS
+from reticent.actions.vocabulary import CELLS, HISTORY, KINDS, NO_CELL, TIME_BUCKETS
 from reticent.errors import SettingError
 from reticent.model.architecture import Architecture
 from reticent.model.heads import summed_loss
@@ -28,8 +30,12 @@ _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 1e-2
 _BLIND = 0.3  # how often an example loses its patch, and how often its screen turns from light to dark
 _RIDGE = 1e-3  # of the largest variance: directions that public data hardly knows are not blown up
+_CONSTANT = 1e-12  # of the mean square: what float32 leaves of a constant's variance
 FIXED_EXAMPLES = 15_000  # for statistics and heads: 650 MB of features
 _NEAR_SHARE = 0.8
+_HABITS = 10  # there is one example with a habit to so many without
+_ONE_KIND = 0.5  # of the habits are of one kind of action
+_KEEPS = 0.9  # how often somebody with a habit keeps to it
 _GRID_ROWS = 200_000
 _HEAD_STEPS = 200
 _HEAD_DECAY = 1e-4  # a tenth of it fits public people no better and strangers much worse
@@ -61,10 +67,10 @@ def fit(
         torch.manual_seed(seed)
         network = Network(widths)
         random = np.random.default_rng(seed)
-        _train(network, widths, pool, random=random, epochs=epochs, report=report)
+        _train(network, widths, with_habits(pool, random=random), random=random, epochs=epochs, report=report)
         some = _mixture(pool, near, random=random)
         _fix_statistics(network, some, exponent=whitening)
-        loss = _fit_heads(network, some)
+        loss = _fit_heads(network, with_habits(some, random=random))
     report(f"heads on fixed features: loss {loss:.4f}")
     return network
 
@@ -122,6 +128,32 @@ def _mixture(pool: Pool, near: Sequence[Pool], *, random: np.random.Generator) -
     return together(parts)
 
 
+def with_habits(pool: Pool, *, random: np.random.Generator) -> Pool:
+    """`pool`, and a tenth as many of its examples with another history: one kind of action again and again, or two by turns, at one
+    place, up to now; mostly it goes on.
+
+    People repeat themselves where scripts don't: they click twice where once would do, scroll and delete by turns, tab and type.
+    Which kinds is drawn evenly, so that a start has heard of every habit and of none in particular.
+    """
+    count = len(pool) // _HABITS
+    some = take(pool, random.integers(len(pool), size=count), size=count)
+    ago = np.arange(HISTORY)[::-1]
+    kinds = random.integers(KINDS, size=(count, 2))
+    kinds[:, 1] = np.where(random.random(count) < _ONE_KIND, kinds[:, 0], kinds[:, 1])
+    last = some.cells[:, -1]
+    place = np.where(last == NO_CELL, random.integers(CELLS, size=count), last)
+    repeated = ago < random.integers(2, HISTORY + 1, size=(count, 1))
+    keeps = random.random(count) < _KEEPS
+    other = replace(
+        some,
+        kinds=np.where(repeated, kinds[:, ago % 2], some.kinds),
+        cells=np.where(repeated, place[:, None], some.cells),
+        next_kind=np.where(keeps, kinds[:, 1], some.next_kind),
+        next_cell=np.where(keeps, place, some.next_cell),
+    )
+    return together([pool, other])
+
+
 def _varied(seen: Inputs, random: np.random.Generator) -> Inputs:
     """Dark screens for light ones, and patches gone: what public screens don't vary in, others will."""
     n = len(seen.last)
@@ -156,6 +188,10 @@ def _fix_statistics(network: Network, pool: Pool, *, exponent: float) -> None:
 def _whiten(group: Whitening, rows: Tensor, *, exponent: float) -> None:
     mean = rows.mean(dim=0)
     values, vectors = torch.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
+    if values[-1] <= _CONSTANT * rows.square().mean():  # the same for all examples: nothing is learnt from it
+        group.mean.copy_(mean)
+        group.matrix.zero_()
+        return
     shrunk = (values.clamp_min(0) + _RIDGE * values[-1]) ** -exponent
     matrix = vectors * shrunk @ vectors.T
     size = ((rows - mean) @ matrix).square().sum(dim=1).mean().sqrt()

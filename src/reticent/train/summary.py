@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reticent.audit.report.wording import simulated
+from reticent.audit.report.wording import HUGE, simulated
 
 _COLUMNS = {
     "top1": "top-1",
@@ -13,7 +13,6 @@ _COLUMNS = {
     "cell_top1": "cell top-1",
     "cell_top3": "cell top-3",
 }
-HUGE = 1e6  # a perplexity of weights that ran away
 DROWNED = 1.0
 """From here on the noise is longer than the way that people could move the model if all pulled alike, which they never do."""
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reticent.audit.report.wording import simulated
+from reticent.audit.report.wording import HUGE, simulated
 from reticent.errors import FormatError
 from reticent.train.folder import RunFolder
 from reticent.train.settings import flat
-from reticent.train.summary import HUGE
 
 FAILED = "failed.json"
 PRIVATE = "private_ngram"
@@ -53,7 +52,7 @@ class Row:
     seeds: tuple[int, ...]
     figures: Mapping[str, Figure]
     baseline: float
-    start: Figure
+    start: float
     private: Figure | None
 
 
@@ -138,7 +137,7 @@ def table(sweep: Sweep) -> str:
             *map(shown, row.values),
             f"{len(row.seeds)}",
             *(spread(name, row.figures[name]) for name in METRICS),
-            spread("top1", row.start),
+            f"{row.start:.3f}",
             "-" if row.private is None else spread(PRIVATE, row.private),
         ]
         for row in sweep.rows
@@ -182,7 +181,7 @@ def csv_text(sweep: Sweep) -> str:
                 *values,
                 sweep.baseline,
                 row.baseline,
-                row.start.mean,
+                row.start,
                 row.private and row.private.mean,
                 "",
             ]
@@ -225,7 +224,7 @@ def _rows(
             seeds=tuple(sorted(results["seed"] for _, results in group)),
             figures={name: Figure.of([_figure(results, name) for _, results in group]) for name in METRICS},
             baseline=group[0][1]["baselines"][baseline]["top1"],
-            start=Figure.of([results["start"]["top1"] for _, results in group]),
+            start=group[0][1]["start"]["top1"],
             private=_private([results["baselines"] for _, results in group]),
         )
         for group in groups.values()

@@ -65,7 +65,7 @@ def _best(sweep: Sweep) -> str:
     private = "" if row.private is None else f"; {_named(PRIVATE)}: {spread(PRIVATE, row.private)}"
     figures = (
         f"the next action was right in {spread('top1', row.figures['top1'])}, ε {spread('epsilon', row.figures['epsilon'])}; "
-        f"{_START}: {spread('top1', row.start)}; {_named(sweep.baseline)}: {row.baseline:.3f}{private}."
+        f"{_START}: {row.start:.3f}; {_named(sweep.baseline)}: {row.baseline:.3f}{private}."
     )
     harm = " No training did better than none." if all(_harmed(one) for one in sweep.rows) else ""
     if len(sweep.rows) == 1:
@@ -75,7 +75,7 @@ def _best(sweep: Sweep) -> str:
 
 
 def _harmed(row: Row) -> bool:
-    return row.figures["top1"].mean <= row.start.mean
+    return row.figures["top1"].mean <= row.start
 
 
 def _picture(sweep: Sweep, *, keyed: bool = False) -> Picture:
@@ -116,7 +116,7 @@ def _shared(sweep: Sweep) -> list[tuple[str, float]]:
     """What is the same for all rows, where it is: the strongest count and the public start."""
     if not sweep.comparable:
         return []
-    starts = {row.start.mean for row in sweep.rows}
+    starts = {row.start for row in sweep.rows}
     return [(_named(sweep.baseline), sweep.rows[0].baseline), *((_START, one) for one in starts if len(starts) == 1)]
 
 

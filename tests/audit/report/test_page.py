@@ -244,6 +244,10 @@ def test_held_out_time_stands_beside_its_own_baselines(tmp_path: Path) -> None:
     assert "of those who trained" not in made(sample, tmp_path)
 
 
+def test_a_perplexity_that_ran_away_takes_no_line_of_digits() -> None:
+    assert (wording.metric("perplexity", 6.3e36), wording.metric("perplexity", 999_999.0)) == ("6.3e+36", "999,999.00")
+
+
 def test_metrics_that_are_null_in_some_rounds_only_leave_gaps(tmp_path: Path) -> None:
     sample = small()
     sample.rounds[2]["metrics"] = None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from reticent.audit.report.files import Adversary, Figure, Round
 from reticent.privacy.events import Unit
 
+HUGE = 1e6  # a perplexity of weights that ran away
 NONE = "–"
 
 METRICS = {
@@ -81,6 +82,8 @@ def plain(value: float) -> str:
 def metric(name: str, value: float | None) -> str:
     if value is None:
         return NONE
+    if value >= HUGE:
+        return f"{value:.1e}"
     return f"{value:.3f}" if name in FRACTIONS else f"{value:,.2f}"
 
 
