@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The chosen settings on sessions that nobody chose, tuned or scored by: those of a clone that the tables don't hold.
+"""The chosen settings on sessions that took no part in training or tuning: those of a clone that the tables don't hold.
 
     python experiments/003-human-accuracy/fresh.py TABLES CLONE CENTRAL FOLDER [FOLDER ...]
 
