@@ -200,3 +200,10 @@ def test_the_slack_of_the_grid_is_in_every_employee_figure(monkeypatch: pytest.M
     without = by(guarantees([release()], delta=1e-6, honest_devices=7))
     for key, g in with_slack.items():
         assert without[key].epsilon < g.epsilon < without[key].epsilon + 1e-5
+
+
+def test_an_example_event_beside_training_without_that_level_bounds_no_window() -> None:
+    common: dict[str, Any] = {"delta": 1e-5, "honest_devices": 10, "implied_only": True}
+    alone = guarantees([release(mode=Mode.SECURE)], **common)
+    assert guarantees([release(mode=Mode.SECURE), training(noise=50.0, steps=1)], **common) == alone
+    assert any(one.unit is Unit.EXAMPLE for one in alone)

@@ -11,11 +11,10 @@ from reticent.errors import SettingError, StateError
 from reticent.sim import actors
 from reticent.sim.grid import WorkerGrid
 from reticent.sim.rounds import Nodes
+from reticent.sim.worker import MB
 from reticent.sim.workers import MakeWorker, Workers, local_workers
 from reticent.train.planning import Planned
 from reticent.train.settings import NOTHING, InProcess, Ray, Simulation
-
-_MB = 1 << 20
 
 Rounds = Callable[[Nodes], None]
 
@@ -67,7 +66,7 @@ def host_of(engine: Simulation, made: Planned) -> Iterator[Host]:
 
 
 def _host(engine: Simulation, workers: int, play: Callable[[MakeWorker, Rounds], None]) -> Host:
-    return Host(cache_bytes=engine.cache_mb * _MB // workers, play=play)
+    return Host(cache_bytes=engine.cache_mb * MB // workers, play=play)
 
 
 def _over(kind: Callable[..., Workers], workers: int) -> Callable[[MakeWorker, Rounds], None]:

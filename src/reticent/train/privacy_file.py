@@ -55,9 +55,8 @@ def privacy_file(
     secure = plan.release.mode is Mode.SECURE
     most = _most(made, rounds_done)
     more: tuple[PrivacyEvent, ...] = () if measured is None else measured.events()
-    if (
-        made.plain
-    ):  # a window has what the employee level implies: that the measurement has more to say for itself bounds nothing
+    if made.plain:
+        # the measurement's own example level says nothing about training, which has none
         more = tuple(event for event in more if event.unit is Unit.EMPLOYEE)
     assumptions = (
         [_MEASURED] * bool(more)
