@@ -9,7 +9,7 @@ from torch import nn
 
 import reticent
 from reticent.errors import FormatError, SettingError, StateError
-from reticent.learn.train import local_update
+from reticent.learn.train import Learner, local_update
 from reticent.model import catalogue
 from reticent.model.bringing import write_model
 from reticent.model.network import features, load, made
@@ -46,6 +46,15 @@ def test_a_registered_model_trains_like_any_other(trainable: str, tmp_path: Path
     assert np.isfinite(update).all()
     assert np.linalg.norm(update) > 0.1
     assert catalogue.largest() == max(catalogue.parameters(name, "all") for name in catalogue.names())
+
+
+def test_a_trunk_whose_examples_gradients_nobody_knows_trains_heads_or_is_refused_before_anything_is_drawn(
+    tmp_path: Path,
+) -> None:
+    reticent.register("mine", write_model(trunks.Recurrent(), tmp_path / "mine.safetensors", random_pool(160)))
+    assert len(Learner("mine", "heads").prepare(random_pool(5))) == 5
+    with pytest.raises(SettingError, match=r"each example's gradient.*learn\.trainable=heads.*nothing was trained"):
+        Learner("mine", "all")
 
 
 def test_the_trunk_starts_as_it_was_given_and_features_are_whitened(tmp_path: Path) -> None:

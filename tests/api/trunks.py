@@ -81,3 +81,15 @@ def nested() -> nn.Module:
         pass
 
     return Inner()
+
+
+class Recurrent(nn.Module):
+    """Sound as it is; but nobody knows each example's gradient of a GRU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history = nn.GRU(TOKEN, 8, batch_first=True)
+
+    def forward(self, seen: Inputs) -> Features:
+        _, last = self.history(seen.history.unflatten(1, (HISTORY, TOKEN)))
+        return Features(kind=torch.cat([last[0], seen.facts], dim=1), grid=seen.spots, place=last[0])

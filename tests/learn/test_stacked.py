@@ -1,4 +1,7 @@
-"""Many people's heads at once learn what each would learn alone."""
+"""Many people at once learn what each would learn alone."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,12 +10,12 @@ import torch
 from reticent.learn import stacked
 from reticent.learn.plain import PlainLearner
 from reticent.learn.stacked import stacked_updates
-from reticent.learn.train import Learner
+from reticent.learn.train import Learner, Prepared
 from reticent.model import catalogue
 from reticent.model.frozen import Frozen
 from reticent.model.public import initial
 from reticent.model.tensors import Floats
-from reticent.privacy.noise import SeededNoise
+from reticent.privacy.noise import NoiseSource, SeededNoise
 from reticent.records.plain import PlainTraining
 from reticent.records.plan import LocalTraining
 from tests.learn.recorded_noise import RecordedNoise
@@ -22,94 +25,140 @@ PEOPLE = (40, 3, 0, 25)
 cuda = pytest.param(
     "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device here")
 )
+WHAT = [(model, trainable) for trainable in catalogue.TRAINABLE for model in catalogue.names()]
+PLAIN = {
+    "all at once": PlainTraining(epochs=2, batch=None, learning_rate=0.5),
+    "in batches, of which some people have fewer": PlainTraining(epochs=2, batch=7, learning_rate=0.05),
+}
 
 
 def training(steps: int) -> LocalTraining:
     return LocalTraining(
-        sampling_rate=0.6, expected_batch=16, steps=steps, learning_rate=2.0, clip_norm=0.7, noise_multiplier=0.3
+        sampling_rate=0.6, expected_batch=16, steps=steps, learning_rate=0.2, clip_norm=0.7, noise_multiplier=0.3
     )
 
 
-def frozen(learner: Learner) -> list[Frozen]:
-    made = [learner.prepare(random_pool(examples, seed=examples)).examples for examples in PEOPLE]
-    return [one for one in made if isinstance(one, Frozen)]
+def prepared_by(learner: Learner | PlainLearner) -> list[Prepared]:
+    return [learner.prepare(random_pool(examples, seed=examples)) for examples in PEOPLE]
 
 
 def together(
-    model: str, people: list[Frozen], weights: Floats, *, steps: int, device: str = "cpu", scale: float = 1.0
+    people: Sequence[Prepared],
+    weights: Floats,
+    *,
+    steps: int,
+    noise: Sequence[NoiseSource],
+    device: str = "cpu",
 ) -> list[Floats]:
-    noise = [RecordedNoise(seed, scale=scale) for seed in range(len(people))]
-    return stacked_updates(people, weights, model=model, training=training(steps), noise=noise, device=device)
+    model, trainable = people[0].model, people[0].trainable
+    some = [one.examples for one in people]
+    return stacked_updates(
+        some, weights, model=model, trainable=trainable, training=training(steps), noise=noise, device=device
+    )
+
+
+def recorded(scale: float) -> list[NoiseSource]:
+    return [RecordedNoise(seed, scale=scale) for seed in range(len(PEOPLE))]
 
 
 @pytest.mark.parametrize("device", ["cpu", cuda])
 @pytest.mark.parametrize("scale", [1.0, 0.0])
-@pytest.mark.parametrize("model", catalogue.names())
-def test_everybodys_update_is_their_own_with_noise_and_without(model: str, scale: float, device: str) -> None:
-    learner, weights = Learner(model, "heads"), initial(model, "heads")
-    updates = together(model, frozen(learner), weights, steps=3, device=device, scale=scale)
-    for seed, (examples, ours) in enumerate(zip(PEOPLE, updates, strict=True)):
-        prepared = learner.prepare(random_pool(examples, seed=examples))
-        noise = RecordedNoise(seed, scale=scale)
-        alone = learner.update(prepared, weights, training=training(3), noise=noise)
+@pytest.mark.parametrize(("model", "trainable"), WHAT)
+def test_everybodys_update_is_their_own_with_noise_and_without(
+    model: str, trainable: str, scale: float, device: str
+) -> None:
+    learner, weights = Learner(model, trainable), initial(model, trainable)
+    people = prepared_by(learner)
+    updates = together(people, weights, steps=3, noise=recorded(scale), device=device)
+    for one, own, ours in zip(people, recorded(scale), updates, strict=True):
+        alone = learner.update(one, weights, training=training(3), noise=own)
         assert np.linalg.norm(ours - alone) <= 1e-5 * np.linalg.norm(alone)
         assert ours.dtype == np.float32
+
+
+@pytest.mark.parametrize("at_once", [30, 5])
+def test_more_rows_than_fit_are_taken_in_parts_and_people_in_stacks(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner, weights = Learner("history", "all"), initial("history", "all")
+    people = prepared_by(learner)
+    whole = together(people, weights, steps=2, noise=recorded(1.0))
+    monkeypatch.setitem(stacked._ROWS_AT_ONCE, "all", at_once)
+    for ours, before in zip(together(people, weights, steps=2, noise=recorded(1.0)), whole, strict=True):
+        assert np.linalg.norm(ours - before) <= 1e-6 * np.linalg.norm(before)
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, 3e38])
 def test_a_poisoned_example_counts_as_in_a_round_alone_and_nobody_else_notices(poison: float) -> None:
     learner, weights = Learner("office-10k", "heads"), initial("office-10k", "heads")
-    prepared = [learner.prepare(random_pool(examples, seed=examples)) for examples in PEOPLE]
-    people = [one.examples for one in prepared if isinstance(one.examples, Frozen)]
-    people[0].seen.kind[:5] = poison
-    for seed, (ready, ours) in enumerate(
-        zip(prepared, together("office-10k", people, weights, steps=1, scale=0.0), strict=True)
-    ):
-        noise = RecordedNoise(seed, scale=0.0)
-        alone = learner.update(ready, weights, training=training(1), noise=noise)
+    people = prepared_by(learner)
+    frozen_of(people[0]).seen.kind[:5] = poison
+    quiet = recorded(0.0)
+    for one, own, ours in zip(people, recorded(0.0), together(people, weights, steps=1, noise=quiet), strict=True):
+        alone = learner.update(one, weights, training=training(1), noise=own)
         assert np.isfinite(ours).all()
         np.testing.assert_allclose(ours, alone, rtol=1e-5, atol=1e-7)
 
 
-PLAIN = {
-    "all at once": PlainTraining(epochs=2, batch=None, learning_rate=2.0),
-    "in batches, of which some people have fewer": PlainTraining(epochs=2, batch=7, learning_rate=0.5),
-}
+@pytest.mark.parametrize("large", [np.nan, np.inf, 3e38])
+def test_weights_that_make_gradients_infinite_are_tamed_where_everything_trains_as_alone(large: float) -> None:
+    learner, weights = Learner("history", "all"), initial("history", "all")
+    weights[::7] = large
+    people = prepared_by(learner)
+    for one, own, ours in zip(
+        people, recorded(1.0), together(people, weights, steps=1, noise=recorded(1.0)), strict=True
+    ):
+        alone = learner.update(one, weights, training=training(1), noise=own)
+        assert np.isfinite(ours).all()
+        assert np.linalg.norm(ours - alone) <= 1e-5 * np.linalg.norm(alone)
+
+
+def frozen_of(prepared: Prepared) -> Frozen:
+    assert isinstance(prepared.examples, Frozen)
+    return prepared.examples
+
+
+def poisoned(prepared: Prepared) -> None:
+    """Whoever this is has no update, and others have theirs."""
+    frozen_of(prepared).seen.kind[0] = np.nan
 
 
 @pytest.mark.parametrize("device", ["cpu", cuda])
 @pytest.mark.parametrize("plain", PLAIN.values(), ids=PLAIN)
-@pytest.mark.parametrize("model", catalogue.names())
-@pytest.mark.parametrize("together", [4_096, 30], ids=["one stack", "stacks of one, of parts"])
+@pytest.mark.parametrize(("model", "trainable"), WHAT)
+@pytest.mark.parametrize("at_once", [4_096, 30], ids=["one stack", "stacks of one, of parts"])
 def test_without_an_example_level_everybodys_update_is_their_own_too(
-    together: int, model: str, plain: PlainTraining, device: str, monkeypatch: pytest.MonkeyPatch
+    at_once: int, model: str, trainable: str, plain: PlainTraining, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stacked, "_ROWS_AT_ONCE", together)
-    learner, weights = PlainLearner(model, "heads"), initial(model, "heads")
-    prepared = [learner.prepare(random_pool(examples, seed=examples)) for examples in PEOPLE]
-    people = [one.examples for one in prepared if isinstance(one.examples, Frozen)]
-    people[1].seen.kind[0] = np.nan  # whoever this is has no update, and others have theirs
+    monkeypatch.setitem(stacked._ROWS_AT_ONCE, trainable, at_once)
+    learner, weights = PlainLearner(model, trainable), initial(model, trainable)
+    people = prepared_by(learner)
+    if trainable == "heads":
+        poisoned(people[1])
     noise = [SeededNoise(seed) for seed in range(len(people))]
-    updates = stacked.stacked_updates(people, weights, model=model, training=plain, noise=noise, device=device)
-    for seed, (ready, ours, left) in enumerate(zip(prepared, updates, noise, strict=True)):
+    arguments: dict[str, Any] = {"model": model, "trainable": trainable, "training": plain, "device": device}
+    updates = stacked_updates([one.examples for one in people], weights, noise=noise, **arguments)
+    for seed, (one, ours, left) in enumerate(zip(people, updates, noise, strict=True)):
         own = SeededNoise(seed)
-        alone = learner.update(ready, weights, training=plain, noise=own)
+        alone = learner.update(one, weights, training=plain, noise=own)
         assert ours.dtype == np.float32
-        assert np.isfinite(ours).all() == np.isfinite(alone).all() == (seed != 1)
-        if seed != 1:
+        assert np.isfinite(ours).all() == np.isfinite(alone).all() == (trainable == "all" or seed != 1)
+        if np.isfinite(alone).all():
             assert np.linalg.norm(ours - alone) <= 1e-5 * np.linalg.norm(alone)
         np.testing.assert_array_equal(left.uniform(3), own.uniform(3))
 
 
 def test_draws_are_those_of_a_round_alone_in_the_same_order() -> None:
     learner, weights = Learner("history", "heads"), initial("history", "heads")
-    noise = [SeededNoise(seed) for seed in range(len(PEOPLE))]
-    stacked_updates(frozen(learner), weights, model="history", training=training(2), noise=noise, device="cpu")
-    for seed, (examples, left) in enumerate(zip(PEOPLE, noise, strict=True)):
+    noise: list[NoiseSource] = [SeededNoise(seed) for seed in range(len(PEOPLE))]
+    people = prepared_by(learner)
+    together(people, weights, steps=2, noise=noise)
+    for seed, (one, left) in enumerate(zip(people, noise, strict=True)):
         own = SeededNoise(seed)
-        learner.update(learner.prepare(random_pool(examples)), weights, training=training(2), noise=own)
+        learner.update(one, weights, training=training(2), noise=own)
         np.testing.assert_array_equal(left.uniform(3), own.uniform(3))
 
 
 def test_nobody_at_all_is_no_error() -> None:
-    assert together("history", [], initial("history", "heads"), steps=1) == []
+    nobody = {"model": "history", "trainable": "heads", "training": training(1), "noise": [], "device": "cpu"}
+    assert stacked_updates([], initial("history", "heads"), **nobody) == []  # type: ignore[arg-type]

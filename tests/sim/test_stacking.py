@@ -13,7 +13,6 @@ from reticent.sim.stacking import chosen_device
 from tests.sim.world import MODEL, a_plan, make_worker
 
 ROUNDING = 1  # grid units: float32 updates that differ in the last bit may round to neighbours
-all_plan = {"trainable": "all", "parameters": catalogue.parameters(MODEL, "all")}
 
 
 @pytest.mark.parametrize(
@@ -25,8 +24,10 @@ all_plan = {"trainable": "all", "parameters": catalogue.parameters(MODEL, "all")
         ),
     ],
 )
-def test_a_stacked_worker_gives_the_sum_of_one_by_one(device):
-    start, plan = initial(MODEL, "heads"), a_plan()
+@pytest.mark.parametrize("trainable", catalogue.TRAINABLE)
+def test_a_stacked_worker_gives_the_sum_of_one_by_one(trainable, device):
+    start = initial(MODEL, trainable)
+    plan = a_plan(trainable=trainable, parameters=len(start))
     alone = make_worker(plan)().answer(0, range(4), start)
     stacked = make_worker(plan, stacked_on=device)().answer(0, range(4), start)
     assert np.abs(stacked.values - alone.values).max() <= 4 * ROUNDING
@@ -44,23 +45,47 @@ def test_whose_features_are_not_prepared_learn_alone(monkeypatch):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 def test_without_cuda_auto_is_the_cpu_and_cuda_is_one_sentence():
-    assert chosen_device("auto", a_plan()) == chosen_device("cpu", a_plan()) == "cpu"
+    assert chosen_device("auto", a_plan(), cores=2) == chosen_device("cpu", a_plan(), cores=2) == "cpu"
     with pytest.raises(SettingError, match="torch finds no CUDA device here; nothing was trained"):
-        chosen_device("cuda", a_plan())
+        chosen_device("cuda", a_plan(), cores=2)
 
 
-def test_cuda_for_everything_is_refused():
-    with pytest.raises(SettingError, match=r"stacks people whose heads train.*nothing was trained"):
-        chosen_device("cuda", a_plan(**all_plan))
-
-
-def test_auto_takes_what_a_trial_finds_faster(monkeypatch):
+@pytest.mark.parametrize("trainable", catalogue.TRAINABLE)
+def test_auto_takes_what_a_trial_finds_faster_than_all_cores_together(trainable, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(stacking, "_TRIED_ALONE", 1)
     monkeypatch.setattr(stacking, "_TRIED_PEOPLE", 2)
-    seconds = iter([1.0, 2.0, 2.0, 1.0])
     asked = []
-    monkeypatch.setattr(stacking, "_seconds", lambda work: work() or next(seconds))
     monkeypatch.setattr(stacking, "stacked_updates", lambda *_, device, **__: asked.append(device))
-    assert [chosen_device("auto", a_plan()) for _ in range(2)] == ["cuda", "cpu"]
+    plan = a_plan(trainable=trainable, parameters=catalogue.parameters(MODEL, trainable))
+
+    def chosen(*, there, here, cores):
+        seconds = iter([there, here])
+        monkeypatch.setattr(stacking, "_seconds", lambda work: work() or next(seconds))
+        return chosen_device("auto", plan, cores=cores)
+
+    assert chosen(there=3.0, here=2.0, cores=1) == "cuda"  # two people there, one here
+    assert chosen(there=3.0, here=2.0, cores=2) == "cpu"
+    assert chosen(there=1.0, here=2.0, cores=2) == "cuda"
     assert set(asked) == {"cuda"}
-    assert chosen_device("auto", a_plan(**all_plan)) == "cpu"
+
+
+def test_a_trial_is_of_one_step_however_many_a_plan_has(monkeypatch):
+    steps = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(stacking, "stacked_updates", lambda *_, training, **__: steps.append(training.steps))
+    plan = a_plan()
+    many = plan.model_copy(update={"training": plan.training.model_copy(update={"steps": 500})})
+    chosen_device("auto", many, cores=1)
+    assert steps == [1, 1]
+
+
+def test_what_cannot_be_stacked_is_left_to_the_cores_or_refused_with_the_reason(monkeypatch):
+    def stacked_updates(*_, **__):
+        raise RuntimeError("no batching rule")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(stacking, "stacked_updates", stacked_updates)
+    assert chosen_device("auto", a_plan(), cores=2) == "cpu"
+    with pytest.raises(SettingError, match="office-60k can't be stacked there: no batching rule; nothing was trained"):
+        chosen_device("cuda", a_plan(), cores=2)

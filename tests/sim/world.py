@@ -22,7 +22,7 @@ def a_plan(**changes: Any) -> Plan:
         mode=Mode.SECURE,
         clip_norm=0.5,
         noise_multiplier=0.5,
-        grid=grid_for(clip_norm=0.5, noise_multiplier=0.5, parameters=PARAMETERS),
+        grid=grid_for(clip_norm=0.5, noise_multiplier=0.5, parameters=changes.get("parameters", PARAMETERS)),
     )
     training = LocalTraining(
         sampling_rate=0.5, expected_batch=HISTORY, steps=1, learning_rate=1.0, clip_norm=1.0, noise_multiplier=1.0

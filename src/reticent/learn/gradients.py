@@ -5,6 +5,7 @@ must not depend on how many others were drawn.
 """
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch.nn.functional import one_hot, softmax
 
 from reticent.actions.pool import Ints, Pool
 from reticent.actions.vocabulary import CELLS, KINDS
+from reticent.errors import SettingError
 from reticent.learn.clipping import Outer, Parts, Samples
 from reticent.learn.layers import recorded, trunk_parts
 from reticent.model.frozen import Frozen, freeze
@@ -99,6 +101,19 @@ def hooked_gradients(network: Network, pool: Pool) -> Gradients:
         return parts
 
     return Gradients(at_once=WINDOWS_AT_ONCE, of=gradients)
+
+
+def check_layers(network: Network) -> None:
+    """Raises SettingError where Opacus can't give each example's gradient of a trunk that was brought."""
+    if isinstance(network.trunk, Trunk):
+        return
+    try:
+        hooked_gradients(deepcopy(network), Pool.empty()).of(np.zeros(0, dtype=np.int64))
+    except Exception as error:  # of somebody else's layers, in as many ways as there are layers
+        raise SettingError(
+            f"Opacus can't give each example's gradient of every layer of this trunk ({type(error).__name__}: {error}): "
+            "learn.trainable=heads leaves it as it is; nothing was trained"
+        ) from error
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from reticent.actions.pool import Ints, Pool
 from reticent.errors import SettingError
 from reticent.learn.clipping import clipped_sums
-from reticent.learn.gradients import Gradients, frozen_gradients, passing_gradients, window_gradients
+from reticent.learn.gradients import Gradients, check_layers, frozen_gradients, passing_gradients, window_gradients
 from reticent.learn.sampling import draw
 from reticent.model.frozen import Frozen, freeze
 from reticent.model.network import Network, load, set_vector, trained
@@ -60,12 +60,14 @@ class Learner:
     """
 
     def __init__(self, model: str, trainable: str) -> None:
-        """Raises SettingError for an unknown model or choice."""
+        """Raises SettingError for an unknown model or choice, or a trunk that can't train with an example level."""
         self._model = model
         self._trainable = trainable
         self._network = load(model).double().requires_grad_(False)
         for _, parameter in trained(self._network, trainable):
             parameter.requires_grad_()
+        if trainable == "all":
+            check_layers(self._network)
 
     def prepare(self, pool: Pool) -> Prepared:
         """What rounds have in common: with `heads`, the features of all examples, for up to KEPT_EXAMPLES of them."""

@@ -49,15 +49,15 @@ class Inputs:
         return f"<Inputs of {len(self.last)} examples>"
 
 
-def inputs(pool: Pool, *, dtype: torch.dtype = torch.float32) -> Inputs:
-    """The pool's windows, never its labels, as tensors of `dtype`.
+def inputs(pool: Pool, *, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Inputs:
+    """The pool's windows, never its labels, as tensors of `dtype`, made where they are wanted: bytes travel, floats don't.
 
     A number outside the vocabulary counts as the nearest inside: training must not stop at what a capture holds.
     """
-    kinds = torch.from_numpy(pool.kinds.clip(0, NO_KIND))
-    cells = torch.from_numpy(pool.cells.clip(0, NO_CELL))
-    times = torch.from_numpy(pool.times.clip(0, NO_TIME))
-    has_patch = torch.from_numpy(np.ascontiguousarray(pool.has_patch)).to(dtype).unsqueeze(1)
+    kinds = torch.from_numpy(pool.kinds.clip(0, NO_KIND)).to(device)
+    cells = torch.from_numpy(pool.cells.clip(0, NO_CELL)).to(device)
+    times = torch.from_numpy(pool.times.clip(0, NO_TIME)).to(device)
+    has_patch = torch.from_numpy(np.ascontiguousarray(pool.has_patch)).to(device, dtype).unsqueeze(1)
     kind = one_hot(kinds, KINDS + 1).to(dtype)
     time = one_hot(times, TIME_BUCKETS + 1).to(dtype)
     where = one_hot(cells, CELLS + 1).to(dtype)[..., :NO_CELL]  # a missing cell is all zeros
@@ -67,8 +67,8 @@ def inputs(pool: Pool, *, dtype: torch.dtype = torch.float32) -> Inputs:
     tokens = torch.cat([kind, time, torch.stack([column, row, present], dim=-1)], dim=-1)
     planes = _planes(kind, where)
     return Inputs(
-        frames=_pictures(pool.frames, dtype),
-        patches=_pictures(pool.patches, dtype) * has_patch[..., None, None],
+        frames=_pictures(pool.frames, dtype, device),
+        patches=_pictures(pool.patches, dtype, device) * has_patch[..., None, None],
         has_patch=has_patch,
         history=tokens.flatten(1),
         planes=planes,
@@ -78,9 +78,9 @@ def inputs(pool: Pool, *, dtype: torch.dtype = torch.float32) -> Inputs:
     )
 
 
-def _pictures(grey: Bytes, dtype: torch.dtype) -> Tensor:
+def _pictures(grey: Bytes, dtype: torch.dtype, device: str) -> Tensor:
     """Each picture less its own mean, over its own contrast: a dark theme and a light one look more alike."""
-    pictures = torch.from_numpy(np.ascontiguousarray(grey)).to(dtype).unsqueeze(1) / 255
+    pictures = torch.from_numpy(np.ascontiguousarray(grey)).to(device).to(dtype).unsqueeze(1) / 255
     centred = pictures - pictures.mean(dim=(2, 3), keepdim=True)
     contrast = centred.square().mean(dim=(2, 3), keepdim=True).sqrt()
     return centred / (contrast + _CONTRAST_FLOOR)
@@ -89,7 +89,7 @@ def _pictures(grey: Bytes, dtype: torch.dtype) -> Tensor:
 def _planes(kind: Tensor, where: Tensor) -> Tensor:
     """The last three cells, cells seen before with fading and without, cells pointed at, and the last one's row."""
     pointed = kind[..., list(_POINTER_KINDS)].sum(dim=-1, keepdim=True) * where
-    fading = 0.7 ** torch.arange(HISTORY - 1, -1, -1, dtype=where.dtype)
+    fading = 0.7 ** torch.arange(HISTORY - 1, -1, -1, dtype=where.dtype, device=where.device)
     grid = torch.stack(
         [
             where[:, -1],

@@ -1,16 +1,16 @@
-"""Where do simulated people's heads train: one after another on a core, or stacked on an accelerator?"""
+"""Where do simulated people train: one after another on cores, or stacked on an accelerator?"""
 
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import torch
 
 from reticent.actions.pool import Pool
 from reticent.errors import SettingError
-from reticent.learn.plain import learner_of
+from reticent.learn.plain import AnyLearner, learner_of
 from reticent.learn.stacked import stacked_updates
 from reticent.learn.train import Learn, Prepared
 from reticent.model.frozen import Frozen
@@ -23,29 +23,38 @@ from reticent.records.plan import LocalTraining, Plan
 
 _NOTHING = "nothing was trained"
 _TRIED_PEOPLE = 64
+_TRIED_ALONE = 8  # where everything trains, one is some hundred ms
 _TRIED_EXAMPLES = 45
 
 Device = Literal["cpu", "cuda"]
 
 
-def chosen_device(asked: Literal["auto", "cpu", "cuda"], plan: Plan) -> Device:
-    """What trains. auto: CUDA where it is present, the heads alone train, and a few seconds' trial shows it to be faster.
+def chosen_device(asked: Literal["auto", "cpu", "cuda"], plan: Plan, *, cores: int) -> Device:
+    """What trains. auto: CUDA where it is present and a few seconds' trial shows it to be faster than so many cores.
 
     Raises: SettingError, where cuda is asked for and can't be had.
     """
-    stacks = plan.trainable == "heads"
-    if asked == "cpu" or (asked == "auto" and not stacks):
+    if asked == "cpu":
         return "cpu"
-    present = torch.cuda.is_available()
-    if asked == "cuda":
-        if not stacks:
-            raise SettingError(
-                f"engine.device=cuda stacks people whose heads train, and learn.trainable is {plan.trainable}; {_NOTHING}"
-            )
-        if not present:
+    if not torch.cuda.is_available():
+        if asked == "cuda":
             raise SettingError(f"engine.device is cuda, and torch finds no CUDA device here; {_NOTHING}")
+        return "cpu"
+    learner = learner_of(plan)
+    nobody = learner.prepare(take(Pool.empty(), np.zeros(0, dtype=np.int64), size=_TRIED_EXAMPLES))
+    there, alone = partial(_stacked_step, plan, nobody, "cuda"), partial(_steps_alone, plan, nobody, learner)
+    try:
+        there()  # starts the device
+    except RuntimeError as error:  # not enough memory, or a trunk that was brought and can't be stacked
+        if asked == "cuda":
+            raise SettingError(
+                f"engine.device is cuda, and {plan.model} can't be stacked there: {error}; {_NOTHING}"
+            ) from error
+        return "cpu"
+    if asked == "cuda":
         return "cuda"
-    return "cuda" if present and _is_faster("cuda", plan) else "cpu"
+    faster = _seconds(there) / _TRIED_PEOPLE < _seconds(alone) / _TRIED_ALONE / cores
+    return "cuda" if faster else "cpu"
 
 
 def stacked(
@@ -59,19 +68,21 @@ def stacked(
 ) -> list[Learn]:
     """For each person what `client.answer` is given to learn with: the update is there already, and its draws were made.
 
-    alone: how each would learn by themselves, as they do whose features were not prepared.
+    alone: how each would learn by themselves, as they do whose heads train and whose features were not prepared.
     """
     learns = list(alone)
-    frozen = {place: one.examples for place, one in enumerate(prepared) if isinstance(one.examples, Frozen)}
+    kind = Frozen if plan.trainable == "heads" else Pool
+    ready = {place: one.examples for place, one in enumerate(prepared) if isinstance(one.examples, kind)}
     updates = stacked_updates(
-        list(frozen.values()),
+        list(ready.values()),
         weights,
         model=plan.model,
+        trainable=plan.trainable,
         training=_training(plan),
-        noise=[noise[place] for place in frozen],
+        noise=[noise[place] for place in ready],
         device=device,
     )
-    for place, update in zip(frozen, updates, strict=True):
+    for place, update in zip(ready, updates, strict=True):
         learns[place] = partial(_given, update=update)
     return learns
 
@@ -89,25 +100,28 @@ def _given(
     return update
 
 
-def _is_faster(device: Device, plan: Plan) -> bool:
-    """Whether people without anything on their screens, stacked there, take less time than one after another here."""
-    nobody = take(Pool.empty(), np.zeros(0, dtype=np.int64), size=_TRIED_EXAMPLES)
-    learner, weights = learner_of(plan), initial(plan.model, plan.trainable)
-    prepared = learner.prepare(nobody)
-    people = [cast(Frozen, prepared.examples)] * _TRIED_PEOPLE
+def _stacked_step(plan: Plan, nobody: Prepared, device: Device) -> None:
+    """One step of people without anything on their screens."""
+    stacked_updates(
+        [nobody.examples] * _TRIED_PEOPLE,
+        initial(plan.model, plan.trainable),
+        model=plan.model,
+        trainable=plan.trainable,
+        training=_one_step(_training(plan)),
+        noise=[SeededNoise(person) for person in range(_TRIED_PEOPLE)],
+        device=device,
+    )
 
-    def noise() -> list[NoiseSource]:
-        return [SeededNoise(person) for person in range(_TRIED_PEOPLE)]
 
-    def here() -> None:
-        for own in noise():
-            learner.update(prepared, weights, training=_training(plan), noise=own)
+def _steps_alone(plan: Plan, nobody: Prepared, learner: AnyLearner) -> None:
+    """The same, of fewer people, one after another on one core."""
+    weights = initial(plan.model, plan.trainable)
+    for person in range(_TRIED_ALONE):
+        learner.update(nobody, weights, training=_one_step(_training(plan)), noise=SeededNoise(person))
 
-    def there() -> None:
-        stacked_updates(people, weights, model=plan.model, training=_training(plan), noise=noise(), device=device)
 
-    there()  # starts the device
-    return _seconds(there) < _seconds(here)
+def _one_step(training: LocalTraining | PlainTraining) -> LocalTraining | PlainTraining:
+    return training.model_copy(update={"epochs" if isinstance(training, PlainTraining) else "steps": 1})
 
 
 def _training(plan: Plan) -> LocalTraining | PlainTraining:

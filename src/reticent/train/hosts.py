@@ -45,7 +45,7 @@ def host_of(engine: Simulation, made: Planned) -> Iterator[Host]:
         if engine.device == "cuda" or (engine.device == "auto" and _CUDA.exists()):
             from reticent.sim.stacking import chosen_device  # torch: nobody waits for it where there is no card
 
-            device = chosen_device(engine.device, made.plan)
+            device = chosen_device(engine.device, made.plan, cores=wanted or here)
         workers = wanted or (here if device == "cpu" else 1)
         yield replace(_host(engine, workers, _over(local_workers, workers)), device=device)
         return
