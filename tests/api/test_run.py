@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import reticent
@@ -144,3 +146,26 @@ def test_epsilon_and_calibration_are_the_commands(rate: float, capsys: pytest.Ca
     assert main(["privacy", "epsilon", "--noise-multiplier", "2", *words]) == 0
     spent = json.loads(capsys.readouterr().out)["epsilon"]
     assert reticent.epsilon(noise_multiplier=2, steps=30, delta=1e-5, sampling_rate=rate) == spent
+
+
+@pytest.mark.parametrize(
+    ("model", "blank", "said"), [("office-10k", True, 1), ("history", True, 0), ("office-10k", False, 0)]
+)
+def test_a_model_that_looks_at_screens_where_there_are_none_is_told_of(
+    model: str, blank: bool, said: int, recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = reticent.Frame(thumbnail=np.zeros((48, 64), dtype=np.uint8), patch=None)
+    archive = read_archive(str(recording))
+    sittings = [sitting for person in archive.people for sitting in archive.sessions(person)]
+    if blank:
+        sittings = [replace(one, frames=dict.fromkeys(one.frames, nothing)) for one in sittings]
+    write_archive(str(tmp_path / "own.recording"), sittings, title=archive.title, datasheet=archive.datasheet)
+    words = (
+        f"model={model}",
+        "server.rounds=1",
+        "engine.workers=1",
+        "data=files",
+        f"data.path={tmp_path}/own.recording",
+    )
+    assert main(["train", *words, f"hydra.run.dir={tmp_path}/out"]) == 0
+    assert capsys.readouterr().err.count("no screen is in these data") == said

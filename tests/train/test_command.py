@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
+from reticent import __version__
 from reticent.cli import main
 from reticent.model.checkpoint_file import read_weights
 from reticent.privacy.grid import release_epsilon, release_mu
@@ -433,3 +434,8 @@ def test_from_python_a_setting_is_a_word(tmp_path):
     for words, folder in (((3,), "f"), ((None,), "f"), (("seed=1",), 3), (("seed=1",), b"f")):
         with pytest.raises(SettingError, match="takes settings as words"):
             reticent.run(*words, folder=folder)
+
+
+def test_the_version_is_that_of_this_program_and_not_of_hydra(capsys):
+    assert main(["train", "--version"]) == 0
+    assert capsys.readouterr().out == f"reticent, version {__version__}\n"

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from reticent.errors import FormatError
-from reticent.train.sweep import keep_failure, read_sweep, table
+from reticent.train.sweep import condensed, keep_failure, read_sweep, table
 from reticent.train.sweep_page import write_sweep
 from tests.audit.report.test_browser import CONTRAST
 from tests.audit.report.window import CHROMIUM, DRIVER, browser
@@ -61,6 +61,33 @@ def test_a_setting_deep_in_a_group_has_its_own_name_and_axis(tmp_path):
     assert "{" not in table(sweep)
     write_sweep(tmp_path, sweep)
     assert "server.optimiser.learning_rate" in (tmp_path / "sweep.svg").read_text()
+
+
+def test_settings_that_differ_together_are_one_column_for_a_reader_and_all_in_the_csv(tmp_path):
+    """A swept group brings many settings, and its name says them all."""
+    momentum = {"name": "momentum", "momentum": 0.9, "learning_rate": 1.0}
+    adam = {"name": "adam", "learning_rate": 0.01}
+    for number, (optimiser, seed) in enumerate((one, seed) for one in (momentum, adam) for seed in (0, 1)):
+        job(tmp_path / str(number), top1=0.5 + 0.01 * number, seed=seed, server__optimiser=optimiser)
+    sweep = read_sweep(tmp_path)
+    short = condensed(sweep)
+    assert short.settings == ("server.optimiser.name",)
+    assert [row.values for row in short.rows] == [("adam",), ("momentum",)]
+    write_sweep(tmp_path, sweep)
+    head, page = (tmp_path / "sweep.csv").read_text().splitlines()[0], (tmp_path / "sweep.html").read_text()
+    for others in ("server.optimiser.learning_rate", "server.optimiser.momentum"):
+        assert others in head
+        assert table(sweep).count(others) == page.count(others) == 1  # in the sentence, and in no column
+
+
+def test_where_epsilon_differs_with_others_it_is_the_axis(tmp_path):
+    for number, (epsilon, mode) in enumerate(((4.0, "secure"), (8.0, "local"))):
+        job(tmp_path / str(number), top1=0.5, epsilon=epsilon, privacy__mode=mode)
+    assert condensed(read_sweep(tmp_path)).settings == ("privacy.epsilon",)
+
+
+def test_settings_that_cross_are_columns_each(folder):
+    assert condensed(read_sweep(folder)) == read_sweep(folder)
 
 
 def test_a_finished_job_stays_in_the_table_if_another_command_fails_in_its_folder(tmp_path):

@@ -130,7 +130,7 @@ class Archive:
 
 
 def write_archive(
-    path: Path, sessions: Iterable[RecordedSession], *, title: str, datasheet: str, public: bool = True
+    path: str | Path, sessions: Iterable[RecordedSession], *, title: str, datasheet: str, public: bool = True
 ) -> None:
     """Write `sessions`, grouped by person, to `path` in one atomic step, replacing what was there.
 
@@ -142,7 +142,7 @@ def write_archive(
     for recorded in sessions:
         grouped.setdefault(recorded.person, []).append(recorded)
     packed = [pack_person(person, theirs) for person, theirs in grouped.items()]
-    write_packed(path, packed, title=title, datasheet=datasheet, public=public)
+    write_packed(Path(path), packed, title=title, datasheet=datasheet, public=public)
 
 
 def pack_person(person: str, sessions: Sequence[RecordedSession]) -> PackedPerson:
@@ -189,14 +189,14 @@ def write_packed(path: Path, people: Iterable[PackedPerson], *, title: str, data
         raise
 
 
-def read_archive(path: Path) -> Archive:
+def read_archive(path: str | Path) -> Archive:
     """The archive at `path`, its digest and header checked.
 
     Raises StateError for a file that cannot be opened, NewerFormatError for a newer release's file, FormatError for
     everything else.
     """
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise StateError(f"the recording cannot be opened ({error.strerror}); nothing was read") from None

@@ -90,6 +90,7 @@ class _Source:
     people: Callable[[], tuple[str, ...]]
     public: Callable[[], bool]
     sessions: Callable[[str], tuple[Session, ...]]
+    screens: Callable[[], bool] = lambda: True
 
 
 def names() -> tuple[str, ...]:
@@ -131,6 +132,11 @@ def people(name: str) -> tuple[str, ...]:
 def sha256(name: str) -> str | None:
     """What a recording file's first line gives, and its content has; None for what this package brings. Raises: as `people`."""
     return _read(_path(name)).sha256 if name.startswith(_FILE) else None
+
+
+def has_screens(name: str) -> bool:
+    """Whether anybody's screen ever changes: recordings of a mouse alone have one empty picture. Raises: as `people`."""
+    return _source(name).screens()
 
 
 def sessions(name: str, person: str) -> tuple[Session, ...]:
@@ -239,6 +245,7 @@ def _of_archive(archive: Callable[[], Archive]) -> _Source:
         people=lambda: tuple(sorted(archive().people)),
         public=lambda: archive().public,
         sessions=lambda person: tuple(session(recorded) for recorded in archive().sessions(person)),
+        screens=lambda: any(archive().counts(person).thumbnails > 1 for person in archive().people),
     )
 
 

@@ -20,6 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from reticent import __version__
 from reticent.errors import InputError, ReticentError, SettingError, StateError
 from reticent.train import completion
 from reticent.train.early import begin_early
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str]) -> None:
     """
     if any(one.startswith(RESUME) for one in arguments):
         _resume(arguments)
+    elif "--version" in arguments:  # Hydra would say its own
+        print(f"reticent, version {__version__}")
     elif tuple(arguments) == completion.INSTALL:
         print(completion.SCRIPT, end="")
     else:

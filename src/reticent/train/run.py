@@ -10,6 +10,7 @@ from typing import Any
 
 from reticent.aggregate.journal import Status
 from reticent.errors import IntegrityError, SettingError
+from reticent.model import catalogue
 from reticent.model.checkpoint_file import read_weights
 from reticent.privacy.grid import composed_epsilon
 from reticent.recordings import source
@@ -93,6 +94,11 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
                 folder.begin(settings)
                 if made.outlook is not None:
                     noted(made.outlook)
+                if _looks_in_vain(settings):
+                    noted(
+                        f"no screen is in these data, and model={settings.model.name} looks at one: "
+                        "model=history is made for such data, and noise has fewer numbers to land on"
+                    )
                 began(made, folder.lines())
                 workers_mb = simulate(
                     made,
@@ -120,6 +126,12 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
             device=device,
             measured=measured,
         )
+
+
+def _looks_in_vain(settings: Settings) -> bool:
+    """Whether a model of this package looks at screens, and the data have none."""
+    widths = catalogue.entry(settings.model.name).architecture
+    return getattr(widths, "screen", None) is not None and not source.has_screens(settings.data.origin)
 
 
 def _with_measuring(settings: Settings) -> float | None:

@@ -7,7 +7,7 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from reticent.train.settings import flat
 
 FAILED = "failed.json"
 PRIVATE = "private_ngram"
+EPSILON = "privacy.epsilon"
 METRICS = {"top1": "top-1", "perplexity": "perplexity", "cell_top1": "cell top-1", "epsilon": "ε"}
 _NO_SETTING = (
     "seed",
@@ -68,8 +69,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """settings: the names that differ between runs. common: those that don't. baseline: whose top-1 is highest on average.
-    part: whom the runs are scored on, such as "validation". secure: whether any of them was in mode secure."""
+    """settings: the names that differ between runs. common: those that don't. along: by a setting, those that differ with it and are
+    left out. baseline: whose top-1 is highest on average. part: whom the runs are scored on, such as "validation". secure: whether any of them was in mode secure."""
 
     settings: tuple[str, ...]
     rows: tuple[Row, ...]
@@ -79,6 +80,7 @@ class Sweep:
     part: str
     simulated: bool
     secure: bool
+    along: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def comparable(self) -> bool:
@@ -110,6 +112,35 @@ def read_sweep(root: Path, *, words: Sequence[str] = ()) -> Sweep:
     )
 
 
+def condensed(sweep: Sweep) -> Sweep:
+    """For a reader: of settings that differ between the same rows, as those of a swept group do, the one that says most."""
+    columns: dict[tuple[int, ...], list[int]] = {}
+    for place in range(len(sweep.settings)):
+        values = [repr(row.values[place]) for row in sweep.rows]
+        columns.setdefault(tuple(map(values.index, values)), []).append(place)
+
+    def says_most(place: int) -> tuple[bool, bool, bool, int]:
+        name, missing = sweep.settings[place], any(row.values[place] is None for row in sweep.rows)
+        return name != EPSILON, missing, not name.endswith(".name"), place
+
+    kept = {min(places, key=says_most): places for places in columns.values()}
+    return replace(
+        sweep,
+        settings=tuple(sweep.settings[place] for place in kept),
+        rows=tuple(replace(row, values=tuple(row.values[place] for place in kept)) for row in sweep.rows),
+        along={
+            sweep.settings[best]: tuple(sweep.settings[place] for place in places if place != best)
+            for best, places in kept.items()
+            if len(places) > 1
+        },
+    )
+
+
+def told_along(sweep: Sweep) -> list[str]:
+    """A sentence for each setting that stands for others, too."""
+    return [f"With {name} differ {', '.join(others)}: sweep.csv has them." for name, others in sweep.along.items()]
+
+
 def keep_failure(folder: Path, words: Sequence[str], sentence: str, *, exit_code: int) -> None:
     """Leave in a job's folder why it has no results."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -131,6 +162,7 @@ def forget_failure(folder: Path) -> None:
 
 def table(sweep: Sweep) -> str:
     """For a terminal: a line for each of the settings, and one for each job that failed."""
+    sweep = condensed(sweep)
     cells = [[*sweep.settings, "seeds", *METRICS.values(), "start", "private n-gram"]]
     cells += [
         [
@@ -146,6 +178,7 @@ def table(sweep: Sweep) -> str:
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
     if not sweep.rows:
         lines = []
+    lines += ["", *told_along(sweep)] if sweep.along else []
     lines += [f"failed      job {one.job} ({one.words}): {one.sentence}" for one in sweep.failures]
     if sweep.rows and sweep.simulated:
         lines += ["", f"{simulated(secure=sweep.secure)}."]

@@ -11,10 +11,9 @@ from reticent.audit.report.pictures import Key, Picture
 from reticent.audit.report.plots import SERIES, Line, Measured, alone, dashes, measured, ranked
 from reticent.audit.report.wording import BASELINES
 from reticent.records.files import replace_private
-from reticent.train.sweep import PRIVATE, Row, Sweep, csv_text, shown, spread
+from reticent.train.sweep import EPSILON, PRIVATE, Row, Sweep, condensed, csv_text, shown, spread, told_along
 
-_EPSILON = "privacy.epsilon"
-_AXES = {_EPSILON: "ε (employee level, against the server)"}
+_AXES = {EPSILON: "ε (employee level, against the server)"}
 _CHOSEN = {
     True: "The best of many was chosen on the validation people whom it is scored on: run it once with evaluate.part=test for a figure to report.",
     False: "The best of many was chosen on the very people it is scored on.",
@@ -26,7 +25,8 @@ _CAPTION = "Next action right on {part} people: mean over seeds, bars of one sta
 
 def write_sweep(root: Path, sweep: Sweep) -> tuple[str, ...]:
     """Write the files; returns their names. Without any results there is no plot."""
-    files = {"sweep.csv": csv_text(sweep), "sweep.html": _page(sweep, _picture(sweep) if sweep.rows else None)}
+    whole, sweep = sweep, condensed(sweep)
+    files = {"sweep.csv": csv_text(whole), "sweep.html": _page(sweep, _picture(sweep) if sweep.rows else None)}
     if sweep.rows:
         files["sweep.svg"] = alone(_picture(sweep, keyed=True).svg, style())
     for name, text in files.items():
@@ -41,6 +41,7 @@ def _page(sweep: Sweep, picture: Picture | None) -> str:
         .render(
             sweep=sweep,
             names=", ".join(sweep.settings),
+            along=" ".join(told_along(sweep)),
             runs=sum(len(row.seeds) for row in sweep.rows),
             best=_best(sweep),
             picture=picture,
@@ -132,7 +133,7 @@ def _axis(sweep: Sweep) -> int | None:
     """Which setting goes along the bottom: ε if it was varied, else the first that is a number in every run."""
     numbers = [place for place in range(len(sweep.settings)) if all(_number(row.values[place]) for row in sweep.rows)]
     for place in numbers:
-        if sweep.settings[place] == _EPSILON:
+        if sweep.settings[place] == EPSILON:
             return place
     return numbers[0] if numbers else None
 

@@ -86,6 +86,10 @@ class SweepBegins(Callback):
         for name in _COUNTS:
             if sweeper.get(name) is not None and sweeper[name] < 1:
                 raise SweepRefused(SettingError(f"hydra.sweeper.{name} must be 1 at least; {NOTHING}"))
+        if "maximize" in str(sweeper.get("direction")):  # of a sweeper that chooses: one, or a list of them
+            raise SweepRefused(
+                SettingError(f"hydra.sweeper.direction must be minimize: a run returns its perplexity; {NOTHING}")
+            )
         root, trials = Path(str(sweep.dir)), sweeper.get("n_trials")
         try:
             varied = [f"{name}={value}" for name, value in (sweeper.get("params") or {}).items()]
