@@ -64,7 +64,8 @@ def run(
 
     overrides: the words of `reticent train`, such as "data=drawn", "privacy.epsilon=8"; or "resume=FOLDER" alone, which goes
     on with a run that was interrupted, or reads one that ended. folder: new, or of the very same settings.
-    told: gets each line of rounds.jsonl as it is written, for a progress bar or a plot.
+    told: gets each line of rounds.jsonl as it is written, for a progress bar or a plot. What the command notes, such as what this and earlier
+    runs of this process cost people who are not public together, goes to stderr as there.
     Several workers are processes: a script calls this below `if __name__ == "__main__":`; a notebook needs no such line.
     Raises: InputError before anything is trained, RoundAborted.
     """
@@ -92,8 +93,13 @@ def run(
     settings = RunFolder(root).settings() if resumed else composed(overrides)
     begin_early(settings)
     from reticent.train.run import run as play
+    from reticent.train.summary import note
+    from reticent.train.sweeping import cost_so_far
 
-    play(settings, root, told=told)
+    together = None if RunFolder(root).config.exists() else cost_so_far(settings)
+    if together is not None:
+        note(together)
+    play(settings, root, told=told, noted=note)
     results = json.loads((root / "results.json").read_bytes())
     return Run(folder=root, results=results, rounds=tuple(RunFolder(root).lines()))
 

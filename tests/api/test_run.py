@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from reticent.cli import main
 from reticent.errors import InputError, SettingError
 from reticent.model.checkpoint_file import read_weights
 from reticent.recordings.archive import read_archive, write_archive
+from reticent.train import sweeping
 from reticent.train.compose import composed
 from reticent.train.folder import RunFolder
 from tests.doors.place import contents
@@ -53,6 +55,22 @@ def test_a_finished_run_is_read_again_and_stays_as_it_is(done: reticent.Run) -> 
     again = reticent.run(f"resume={done.folder}")
     assert (again.rounds, again.epsilon, again.results["top1"]) == (done.rounds, done.epsilon, done.results["top1"])
     assert done.model.read_bytes() == before
+
+
+def test_from_the_second_run_on_people_who_are_not_public_it_says_what_runs_cost_them_together(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = read_archive(recording)
+    sittings = [sitting for person in archive.people for sitting in archive.sessions(person)]
+    closed = tmp_path / "closed.recording"
+    write_archive(closed, sittings, title=archive.title, datasheet=archive.datasheet, public=False)
+    monkeypatch.setattr(sweeping, "_asked", Counter())
+    words = (*WORDS, "server.rounds=1")
+    told = []
+    for path, folder in ((recording, "0"), (recording, "1"), (closed, "2"), (closed, "3"), (closed, "3")):
+        reticent.run(*words, f"data.path={path}", folder=tmp_path / folder)
+        told.append("cost them at most epsilon 4 each and" in capsys.readouterr().err)
+    assert told == [False, False, False, True, False]  # the last one is there already
 
 
 def test_a_relative_path_of_a_recording_is_kept_as_an_absolute_one(

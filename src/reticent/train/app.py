@@ -27,7 +27,7 @@ from reticent.train.early import begin_early
 from reticent.train.folder import RunFolder
 from reticent.train.refusals import first_sentence, no_option, refused
 from reticent.train.settings import NOTHING, Settings, settings_of
-from reticent.train.summary import describe, summary
+from reticent.train.summary import describe, note, summary
 from reticent.train.sweep import forget_failure, is_finished, keep_failure, read_sweep, results_of, table
 from reticent.train.sweeping import OWN_CONFIG, Begun, SweepRefused, begun, made
 
@@ -97,7 +97,7 @@ def _compose(arguments: Sequence[str]) -> None:
         _unmake_sweeps(begun[sweeps:])
         for sweep in begun[sweeps:]:
             if sweep.goes_on and sweep.root.exists():
-                _note(f"stopped; the same command with hydra.sweep.dir={sweep.root} goes on with this sweep")
+                note(f"stopped; the same command with hydra.sweep.dir={sweep.root} goes on with this sweep")
         raise
     except SweepRefused as refusal:
         raise refusal.error from None
@@ -188,7 +188,7 @@ def _experiment(config: DictConfig) -> float:
     alone = "BasicLauncher" in str(HydraConfig.get().launcher)
     sweep = HydraConfig.get().mode is RunMode.MULTIRUN
     settings = settings_of(config, sweep=sweep)
-    return float(_run(settings, root, alone=alone, noted=_note_once if sweep else _note)["perplexity"])
+    return float(_run(settings, root, alone=alone, noted=_note_once if sweep else note)["perplexity"])
 
 
 def _finished(settings: Settings, root: Path) -> float:
@@ -246,7 +246,7 @@ def _run(
     console = Console(stderr=True)
     live = alone and console.is_terminal and not console.is_dumb_terminal
     told = _show if console.is_terminal and not live else _nothing
-    results = run(settings, root, told=told, noted=noted or _note, watches=[LiveLine(console)] if live else [])
+    results = run(settings, root, told=told, noted=noted or note, watches=[LiveLine(console)] if live else [])
     print(summary(results, root), flush=True)
     return results
 
@@ -258,14 +258,10 @@ def _show(line: Mapping[str, Any]) -> None:
 def _note_resume(root: Path) -> None:
     """After an interruption, if anything lies there to go on with."""
     if RunFolder(root).config.exists():
-        _note(f"stopped; `reticent train resume={root}` goes on from the last round")
+        note(f"stopped; `reticent train resume={root}` goes on from the last round")
 
 
-def _note(sentence: str) -> None:
-    print(f"note        {sentence}", file=sys.stderr, flush=True)
-
-
-_note_once = cache(_note)  # jobs of a sweep that differ in their seed alone say the same
+_note_once = cache(note)  # jobs of a sweep that differ in their seed alone say the same
 
 
 def _nothing(line: Mapping[str, Any]) -> None:

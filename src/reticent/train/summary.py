@@ -1,5 +1,6 @@
 """What a person reads at the end of a run, and in the line of each round."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,11 @@ _COLUMNS = {
 }
 DROWNED = 1.0
 """From here on the noise is longer than the way that people could move the model if all pulled alike, which they never do."""
+
+
+def note(sentence: str) -> None:
+    """What whoever started a run should know, and no figure says."""
+    print(f"note        {sentence}", file=sys.stderr, flush=True)
 
 
 def describe(line: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from reticent.privacy.grid import composed_epsilon, release_epsilon, release_mu
 from reticent.recordings import source
 from reticent.train.folder import RunFolder
 from reticent.train.refusals import refused
-from reticent.train.settings import NOTHING, flat, settings_of
+from reticent.train.settings import NOTHING, Settings, flat, settings_of
 
 _NUMBERED = "${hydra.job.num}"  # Hydra's own default of hydra.sweep.subdir
 OWN_CONFIG = "a run's own config.yaml holds its settings"
@@ -59,6 +59,9 @@ class Charge:
     epsilon: float | None
     delta: float
     allowed: bool = False
+
+
+_asked: Counter[Charge] = Counter()  # by runs of this process that no sweep began
 
 
 class SweepRefused(BaseException):
@@ -172,7 +175,16 @@ def cost(jobs: Sequence[Sequence[str]], *, charge: Callable[[tuple[str, ...]], C
 
     Gaussian releases compose exactly: their squared strengths add up (docs/adr/0002-discrete-gaussian-slack.md has the slack).
     """
-    asked = Counter(charge(_about_people(job)) for job in jobs)
+    return _told(Counter(charge(_about_people(job)) for job in jobs))
+
+
+def cost_so_far(settings: Settings) -> str | None:
+    """The same for runs that a program of somebody's own begins one after another, in this process; the next one is of `settings`."""
+    _asked[_charge_of(settings)] += 1
+    return _told(_asked)
+
+
+def _told(asked: Counter[Charge]) -> str | None:
     whom = Counter[str]()
     for one, number in asked.items():
         if one.people is not None:
@@ -204,7 +216,12 @@ def _about_people(job: Sequence[str]) -> tuple[str, ...]:
 
 
 def _charge(master: DictConfig, words: tuple[str, ...]) -> Charge:
-    config, people = _composed(master, words), None
+    return _charge_of(_composed(master, words))
+
+
+def _charge_of(config: Any) -> Charge:
+    """config: settings, or what becomes them."""
+    people = None
     if config.engine.name == "superlink":
         people = f"the devices of {config.engine.folder}"
     elif config.data.source == "files" and not _public(Path(config.data.path)):
