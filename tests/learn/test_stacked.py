@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from reticent.learn import stacked
 from reticent.learn.plain import PlainLearner
@@ -162,3 +164,27 @@ def test_draws_are_those_of_a_round_alone_in_the_same_order() -> None:
 def test_nobody_at_all_is_no_error() -> None:
     nobody = {"model": "history", "trainable": "heads", "training": training(1), "noise": [], "device": "cpu"}
     assert stacked_updates([], initial("history", "heads"), **nobody) == []  # type: ignore[arg-type]
+
+
+class OneDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """No operation but a copy may see tensors of two devices, whatever torch makes of it."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        parts = tree_leaves((args, kwargs or {}))
+        devices = {part.device.type for part in parts if isinstance(part, torch.Tensor) and part.dim()}
+        assert len(devices) <= 1 or "copy" in func.name(), func
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("clip_norm", [None, 1.0])
+@pytest.mark.parametrize(("model", "trainable"), WHAT)
+def test_nothing_stays_behind_on_the_processor(model: str, trainable: str, clip_norm: float | None) -> None:
+    """Where there is no card: torch's meta device knows shapes and devices, and computes nothing."""
+    dtype = torch.float32 if clip_norm is None else torch.float64
+    some = [one.examples for one in prepared_by(Learner(model, trainable))]
+    drawn = [np.arange(len(one) // 2) for one in some]
+    weights = torch.zeros((len(some), catalogue.parameters(model, trainable)), dtype=dtype, device="meta")
+    training_of = PLAIN["all at once"] if clip_norm is None else training(1)
+    with torch.no_grad(), OneDevice():  # type: ignore[no-untyped-call]
+        sums = stacked._sums(model, trainable, training_of, "meta")(some, drawn, weights)
+    assert (sums.shape, sums.dtype, sums.device.type) == (weights.shape, dtype, "meta")
