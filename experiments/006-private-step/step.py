@@ -21,7 +21,6 @@ from reticent.learn.gradients import window_gradients
 from reticent.learn.stacked import stacked_updates
 from reticent.learn.train import Learner, _step
 from reticent.model import catalogue
-from reticent.model.frozen import Frozen
 from reticent.model.heads import CELL_LOSS, summed_loss
 from reticent.model.inputs import Inputs, inputs
 from reticent.model.network import Network, load, trained
@@ -56,10 +55,12 @@ def bars(*, quick: bool) -> Iterator[dict[str, Any]]:
         name = f"{model}, all, batch {batch}: a private step, against one without privacy"
         yield bar(name, ours, "s", peer=plain, goal=2 * plain if batch == 64 else None)
         yield bar(f"{name}, in float32", ours, "s", peer=single)
-    alone, together = stacking("office-60k", people=24, repeats=3 if quick else 9)
-    yield bar(
-        "office-60k, heads: a step of 24 people stacked on the processor, against one by one", together, "s", peer=alone
-    )
+    for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+        people = 24 if device == "cpu" else 256
+        for trained_part in catalogue.TRAINABLE:
+            alone, together = stacking("office-60k", trained_part, device, people=people, repeats=3 if quick else 9)
+            name = f"office-60k, {trained_part}: a step of {people} people stacked on {device}, against one by one"
+            yield bar(name, together, "s", peer=alone)
 
 
 def contestants(model: str, batch: int) -> dict[str, Callable[[], Step]]:
@@ -90,25 +91,25 @@ def measured(makers: dict[str, Callable[[], Step]], *, batch: int, repeats: int)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def stacking(model: str, *, people: int, repeats: int) -> tuple[float, float]:
-    """CPU seconds for everybody's update, one after another and stacked: 45 examples each, about 16 of them drawn."""
-    learner, weights = Learner(model, "heads"), initial(model, "heads")
+def stacking(model: str, what: str, device: str, *, people: int, repeats: int) -> tuple[float, float]:
+    """Seconds for everybody's update, one after another on a core and stacked: 45 examples each, about 16 of them drawn."""
+    learner, weights = Learner(model, what), initial(model, what)
     prepared = [learner.prepare(random_pool(45, seed=person)) for person in range(people)]
-    frozen = [one.examples for one in prepared if isinstance(one.examples, Frozen)]
+    examples = [one.examples for one in prepared]
     training = LocalTraining(
         sampling_rate=0.35, expected_batch=16, steps=1, learning_rate=RATE, clip_norm=1.0, noise_multiplier=1.0
     )
     alone, together = [], []
     for _ in range(repeats):
         noise = [SeededNoise(person) for person in range(people)]
-        began = time.thread_time()
+        began = time.perf_counter()
         for one, own in zip(prepared, noise, strict=True):
             learner.update(one, weights, training=training, noise=own)
-        alone.append(time.thread_time() - began)
+        alone.append(time.perf_counter() - began)
         noise = [SeededNoise(person) for person in range(people)]
-        began = time.thread_time()
-        stacked_updates(frozen, weights, model=model, training=training, noise=noise, device="cpu")
-        together.append(time.thread_time() - began)
+        began = time.perf_counter()
+        stacked_updates(examples, weights, model=model, trainable=what, training=training, noise=noise, device=device)
+        together.append(time.perf_counter() - began)
     return statistics.median(alone), statistics.median(together)
 
 
