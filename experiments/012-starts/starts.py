@@ -11,7 +11,7 @@ import reticent
 from reticent.actions.pool import Pool
 from reticent.model.architecture import Architecture, Screen
 from reticent.model.bringing import write_model
-from reticent.model.fitting import FIXED_EXAMPLES, fit
+from reticent.model.fitting import FIXED_EXAMPLES, fit, with_habits
 from reticent.model.inputs import Inputs
 from reticent.model.pools import take, together
 from reticent.model.trunk import Features, Trunk
@@ -24,6 +24,7 @@ PILOTS = 50
 EXTRA = 200  # drawn people beyond those listed; in no split
 EPOCHS = 5
 WHITENING = 0.5
+_WITHOUT_HABITS = FIXED_EXAMPLES * 10 // 11  # a tenth more have one
 _NEAR_SHARE = 0.8  # of what statistics and heads are fitted to; as for the shipped models
 
 
@@ -81,13 +82,13 @@ def _fitted(weights: Path, pools: Sequence[Pool], near: Sequence[Sequence[Pool]]
 
 
 def _mixture(pools: Sequence[Pool], near: Sequence[Sequence[Pool]]) -> Pool:
-    """What `write_model` fits to, in the shares of the shipped models."""
+    """What `write_model` fits to, in the shares of the shipped models, with habits as they have."""
     random = np.random.default_rng(0)
-    each = round(FIXED_EXAMPLES * _NEAR_SHARE / len(near)) if near else 0
+    each = round(_WITHOUT_HABITS * _NEAR_SHARE / len(near)) if near else 0
     everything, parts = together(pools), []
-    for part, size in ((everything, FIXED_EXAMPLES - each * len(near)), *((together(one), each) for one in near)):
+    for part, size in ((everything, _WITHOUT_HABITS - each * len(near)), *((together(one), each) for one in near)):
         parts.append(take(part, np.resize(random.permutation(len(part)), size), size=size))
-    return together(parts)
+    return with_habits(together(parts), random=random)
 
 
 def _public(name: str) -> list[Pool]:

@@ -27,7 +27,7 @@ _TOLERANCE = 1e-9
 def write_model(trunk: nn.Module, weights: Path, pool: Pool) -> Model:
     """Fit statistics and heads for `trunk` as it is, without privacy, and write all of it to `weights`.
 
-    trunk: as `Model` says, its own weights trained on public data or just drawn. pool: public examples, 128 or more; 12,000 of
+    trunk: as `Model` says, its own weights trained on public data or just drawn. pool: public examples, 128 or more; 15,000 of
     them count. Raises: SettingError for a trunk that breaks the contract, StateError where nothing can be written.
     """
     made_by = _importable(trunk)
