@@ -94,12 +94,12 @@ def run(
     begin_early(settings)
     from reticent.train.run import run as play
     from reticent.train.summary import note
-    from reticent.train.sweeping import cost_so_far
+    from reticent.train.sweeping import counted
 
-    together = None if RunFolder(root).config.exists() else cost_so_far(settings)
-    if together is not None:
-        note(together)
-    play(settings, root, told=told, noted=note)
+    with counted(settings, RunFolder(root)) as together:
+        if together is not None:
+            note(together)
+        play(settings, root, told=told, noted=note)
     results = json.loads((root / "results.json").read_bytes())
     return Run(folder=root, results=results, rounds=tuple(RunFolder(root).lines()))
 

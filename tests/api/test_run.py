@@ -60,17 +60,30 @@ def test_a_finished_run_is_read_again_and_stays_as_it_is(done: reticent.Run) -> 
 def test_from_the_second_run_on_people_who_are_not_public_it_says_what_runs_cost_them_together(
     recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(sweeping, "_asked", Counter())
+    one, other = (closed(recording, tmp_path / f"{title}.recording", title=title) for title in ("one", "other"))
+
+    def told(path: Path, folder: str, *words: str) -> str:
+        reticent.run(*WORDS, "server.rounds=1", *words, f"data.path={path}", folder=tmp_path / folder)
+        notes = [line for line in capsys.readouterr().err.splitlines() if "cost them" in line]
+        return " ".join(notes)
+
+    assert told(one, "0") == told(recording, "1") == told(recording, "2") == ""
+    with pytest.raises(SettingError):  # nothing was trained, and nobody was asked
+        told(one, "refused", "server.cohort=99")
+    assert f"2 runs on the people of {one}, who are not public, cost them at most epsilon 4 each" in told(one, "3")
+    assert told(one, "3") == ""  # it is there already
+    assert told(other, "4") == ""
+    assert f"2 runs on the people of {other}" in told(other, "5")
+    assert told(recording, "6") == ""
+
+
+def closed(recording: Path, path: Path, *, title: str) -> Path:
+    """Another recording of nobody who is public."""
     archive = read_archive(recording)
     sittings = [sitting for person in archive.people for sitting in archive.sessions(person)]
-    closed = tmp_path / "closed.recording"
-    write_archive(closed, sittings, title=archive.title, datasheet=archive.datasheet, public=False)
-    monkeypatch.setattr(sweeping, "_asked", Counter())
-    words = (*WORDS, "server.rounds=1")
-    told = []
-    for path, folder in ((recording, "0"), (recording, "1"), (closed, "2"), (closed, "3"), (closed, "3")):
-        reticent.run(*words, f"data.path={path}", folder=tmp_path / folder)
-        told.append("cost them at most epsilon 4 each and" in capsys.readouterr().err)
-    assert told == [False, False, False, True, False]  # the last one is there already
+    write_archive(path, sittings, title=title, datasheet=archive.datasheet, public=False)
+    return path
 
 
 def test_a_relative_path_of_a_recording_is_kept_as_an_absolute_one(

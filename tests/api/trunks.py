@@ -93,3 +93,16 @@ class Recurrent(nn.Module):
     def forward(self, seen: Inputs) -> Features:
         _, last = self.history(seen.history.unflatten(1, (HISTORY, TOKEN)))
         return Features(kind=torch.cat([last[0], seen.facts], dim=1), grid=seen.spots, place=last[0])
+
+
+class Rooted(Sound):
+    """Sound; but its gradient is infinite where a screen is even."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look = nn.Conv2d(1, 2, 3)
+
+    def forward(self, seen: Inputs) -> Features:
+        plain = super().forward(seen)
+        contrast = self.look(seen.frames).flatten(2).var(dim=2).sqrt()
+        return Features(kind=torch.cat([plain.kind, contrast], dim=1), grid=plain.grid, place=plain.place)

@@ -1,6 +1,8 @@
 """Many people at once learn what each would learn alone."""
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,17 +11,20 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+import reticent
 from reticent.learn import stacked
 from reticent.learn.plain import PlainLearner
 from reticent.learn.stacked import stacked_updates
 from reticent.learn.train import Learner, Prepared
 from reticent.model import catalogue
+from reticent.model.bringing import write_model
 from reticent.model.frozen import Frozen
 from reticent.model.public import initial
 from reticent.model.tensors import Floats
 from reticent.privacy.noise import NoiseSource, SeededNoise
 from reticent.records.plain import PlainTraining
 from reticent.records.plan import LocalTraining
+from tests.api import trunks
 from tests.learn.recorded_noise import RecordedNoise
 from tests.model.random_pools import random_pool
 
@@ -85,7 +90,7 @@ def test_more_rows_than_fit_are_taken_in_parts_and_people_in_stacks(
     learner, weights = Learner("history", "all"), initial("history", "all")
     people = prepared_by(learner)
     whole = together(people, weights, steps=2, noise=recorded(1.0))
-    monkeypatch.setitem(stacked._ROWS_AT_ONCE, "all", at_once)
+    monkeypatch.setattr(stacked, "_NUMBERS_AT_ONCE", at_once * len(weights))
     for ours, before in zip(together(people, weights, steps=2, noise=recorded(1.0)), whole, strict=True):
         assert np.linalg.norm(ours - before) <= 1e-6 * np.linalg.norm(before)
 
@@ -103,7 +108,7 @@ def test_a_poisoned_example_counts_as_in_a_round_alone_and_nobody_else_notices(p
 
 
 @pytest.mark.parametrize("large", [np.nan, np.inf, 3e38])
-def test_weights_that_make_gradients_infinite_are_tamed_where_everything_trains_as_alone(large: float) -> None:
+def test_huge_weights_are_tamed_where_everything_trains_as_alone(large: float) -> None:
     learner, weights = Learner("history", "all"), initial("history", "all")
     weights[::7] = large
     people = prepared_by(learner)
@@ -132,7 +137,7 @@ def poisoned(prepared: Prepared) -> None:
 def test_without_an_example_level_everybodys_update_is_their_own_too(
     at_once: int, model: str, trainable: str, plain: PlainTraining, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(stacked._ROWS_AT_ONCE, trainable, at_once)
+    monkeypatch.setattr(stacked, "_ROWS_AT_ONCE", at_once)
     learner, weights = PlainLearner(model, trainable), initial(model, trainable)
     people = prepared_by(learner)
     if trainable == "heads":
@@ -176,15 +181,53 @@ class OneDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("clip_norm", [None, 1.0])
+@pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize(("model", "trainable"), WHAT)
-def test_nothing_stays_behind_on_the_processor(model: str, trainable: str, clip_norm: float | None) -> None:
+def test_nothing_stays_behind_on_the_processor(model: str, trainable: str, plain: bool) -> None:
     """Where there is no card: torch's meta device knows shapes and devices, and computes nothing."""
-    dtype = torch.float32 if clip_norm is None else torch.float64
     some = [one.examples for one in prepared_by(Learner(model, trainable))]
-    drawn = [np.arange(len(one) // 2) for one in some]
-    weights = torch.zeros((len(some), catalogue.parameters(model, trainable)), dtype=dtype, device="meta")
-    training_of = PLAIN["all at once"] if clip_norm is None else training(1)
-    with torch.no_grad(), OneDevice():  # type: ignore[no-untyped-call]
-        sums = stacked._sums(model, trainable, training_of, "meta")(some, drawn, weights)
-    assert (sums.shape, sums.dtype, sums.device.type) == (weights.shape, dtype, "meta")
+    weights, how = initial(model, trainable), PLAIN["all at once"] if plain else training(2)
+    sums = stacked._sums(model, trainable, how, "meta")
+    summed = partial(stacked._summed, sums, some, at_once=16)
+    train: Any = stacked._plain if plain else stacked._private
+    with OneDevice():  # type: ignore[no-untyped-call]
+        moved = train(summed, [len(one) for one in some], weights, how, recorded(1.0), "meta")
+    assert moved.shape == (len(some), len(weights))
+    assert (moved.dtype, moved.device.type) == (torch.float32 if plain else torch.float64, "meta")
+
+
+def test_float32_on_a_card_has_all_of_its_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def sums(*_: Any, **__: Any) -> int:
+        seen.append(torch.backends.cudnn.allow_tf32)
+        return 0
+
+    monkeypatch.setattr(stacked, "window_sums", sums)
+    before, pool = torch.backends.cudnn.allow_tf32, random_pool(3)
+    plain: dict[str, Any] = {"training": PLAIN["all at once"], "noise": [SeededNoise(0)], "device": "cpu"}
+    stacked_updates([pool], initial("history", "all"), model="history", trainable="all", **plain)
+    assert set(seen) == {False}
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
+@pytest.mark.parametrize(
+    "how", [training(2), PLAIN["in batches, of which some people have fewer"]], ids=["private", "plain"]
+)
+def test_an_example_whose_gradient_is_infinite_counts_as_alone_and_what_fills_up_harms_nobody(
+    how: LocalTraining | PlainTraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trunk that has no gradient where a screen is even, as what fills up is."""
+    monkeypatch.setattr(catalogue, "_registered", {})
+    reticent.register("rooted", write_model(trunks.Rooted(), tmp_path / "rooted.safetensors", random_pool(160)))
+    weights = initial("rooted", "all")
+    people = [random_pool(examples, seed=examples) for examples in PEOPLE]
+    if isinstance(how, LocalTraining):  # alone, plain training of such an example has no update
+        people[0].frames[:5] = 0
+    noise: list[NoiseSource] = [SeededNoise(seed) for seed in range(len(people))]
+    updates = stacked_updates(people, weights, model="rooted", trainable="all", training=how, noise=noise, device="cpu")
+    learner: Any = (PlainLearner if isinstance(how, PlainTraining) else Learner)("rooted", "all")
+    for seed, (pool, ours) in enumerate(zip(people, updates, strict=True)):
+        alone = learner.update(learner.prepare(pool), weights, training=how, noise=SeededNoise(seed))
+        assert np.isfinite(ours).all()
+        assert np.linalg.norm(ours - alone) <= 1e-5 * np.linalg.norm(alone)

@@ -6,6 +6,7 @@ import torch
 
 from reticent.errors import SettingError
 from reticent.learn import train
+from reticent.learn.train import Learner
 from reticent.model import catalogue
 from reticent.model.public import initial
 from reticent.sim import stacking
@@ -53,7 +54,7 @@ def test_without_cuda_auto_is_the_cpu_and_cuda_is_one_sentence():
 @pytest.mark.parametrize("trainable", catalogue.TRAINABLE)
 def test_auto_takes_what_a_trial_finds_faster_than_all_cores_together(trainable, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(stacking, "_TRIED_ALONE", 1)
+    monkeypatch.setattr(stacking, "_TRIED_ALONE", 3)
     monkeypatch.setattr(stacking, "_TRIED_PEOPLE", 2)
     asked = []
     monkeypatch.setattr(stacking, "stacked_updates", lambda *_, device, **__: asked.append(device))
@@ -64,28 +65,53 @@ def test_auto_takes_what_a_trial_finds_faster_than_all_cores_together(trainable,
         monkeypatch.setattr(stacking, "_seconds", lambda work: work() or next(seconds))
         return chosen_device("auto", plan, cores=cores)
 
-    assert chosen(there=3.0, here=2.0, cores=1) == "cuda"  # two people there, one here
-    assert chosen(there=3.0, here=2.0, cores=2) == "cpu"
-    assert chosen(there=1.0, here=2.0, cores=2) == "cuda"
+    assert chosen(there=3.0, here=6.0, cores=1) == "cuda"  # two people there, three here
+    assert chosen(there=3.0, here=6.0, cores=2) == "cpu"
+    assert chosen(there=3.0, here=3.0, cores=1) == "cpu"
+    assert chosen(there=1.0, here=6.0, cores=2) == "cuda"
     assert set(asked) == {"cuda"}
 
 
-def test_a_trial_is_of_one_step_however_many_a_plan_has(monkeypatch):
-    steps = []
+def test_a_trial_is_of_one_step_with_one_thread_and_as_many_examples_as_a_step_expects(monkeypatch):
+    steps, sizes, threads = [], [], []
+    update = Learner.update
+
+    def alone(self, prepared, weights, *, training, noise):
+        steps.append(training.steps)
+        threads.append(torch.get_num_threads())
+        return update(self, prepared, weights, training=training, noise=noise)
+
+    def there(people, *_, training, **__):
+        steps.append(training.steps)
+        sizes.extend(map(len, people))
+
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(stacking, "stacked_updates", lambda *_, training, **__: steps.append(training.steps))
+    monkeypatch.setattr(stacking, "stacked_updates", there)
+    monkeypatch.setattr(Learner, "update", alone)
     plan = a_plan()
-    many = plan.model_copy(update={"training": plan.training.model_copy(update={"steps": 500})})
-    chosen_device("auto", many, cores=1)
-    assert steps == [1, 1]
+    many = plan.training.model_copy(update={"steps": 500, "sampling_rate": 0.1, "expected_batch": 16})
+    chosen_device("auto", plan.model_copy(update={"training": many}), cores=1)
+    assert set(steps) == {1}
+    assert set(sizes) == {160}
+    assert threads
+    assert set(threads) == {1}
 
 
 def test_what_cannot_be_stacked_is_left_to_the_cores_or_refused_with_the_reason(monkeypatch):
     def stacked_updates(*_, **__):
-        raise RuntimeError("no batching rule")
+        raise RuntimeError("no batching rule\nand much more")
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(stacking, "stacked_updates", stacked_updates)
     assert chosen_device("auto", a_plan(), cores=2) == "cpu"
     with pytest.raises(SettingError, match="office-60k can't be stacked there: no batching rule; nothing was trained"):
         chosen_device("cuda", a_plan(), cores=2)
+
+
+def test_a_device_with_too_little_memory_is_one_sentence(monkeypatch):
+    def stacked_updates(*_, **__):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(stacking, "stacked_updates", stacked_updates)
+    with pytest.raises(SettingError, match=r"too little memory for these people, stacked; engine\.device=cpu"):
+        make_worker(a_plan(), stacked_on="cpu")().answer(0, range(2), initial(MODEL, "heads"))

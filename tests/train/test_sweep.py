@@ -80,10 +80,13 @@ def test_settings_that_differ_together_are_one_column_for_a_reader_and_all_in_th
         assert table(sweep).count(others) == page.count(others) == 1  # in the sentence, and in no column
 
 
-def test_where_epsilon_differs_with_others_it_is_the_axis(tmp_path):
+def test_settings_of_no_group_are_columns_each_also_where_every_row_has_its_own(tmp_path):
+    """As a sweeper that draws values leaves them, and an experiment that changes several."""
     for number, (epsilon, mode) in enumerate(((4.0, "secure"), (8.0, "local"))):
-        job(tmp_path / str(number), top1=0.5, epsilon=epsilon, privacy__mode=mode)
-    assert condensed(read_sweep(tmp_path)).settings == ("privacy.epsilon",)
+        job(tmp_path / str(number), top1=0.5, epsilon=epsilon, privacy__mode=mode, server__rounds=3 + number)
+    sweep = read_sweep(tmp_path)
+    assert condensed(sweep) == sweep
+    assert set(sweep.settings) == {"privacy.mode", "privacy.epsilon", "server.rounds"}
 
 
 def test_settings_that_cross_are_columns_each(folder):

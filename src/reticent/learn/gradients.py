@@ -111,8 +111,8 @@ def check_layers(network: Network) -> None:
         hooked_gradients(deepcopy(network), Pool.empty()).of(np.zeros(0, dtype=np.int64))
     except Exception as error:  # of somebody else's layers, in as many ways as there are layers
         raise SettingError(
-            f"Opacus can't give each example's gradient of every layer of this trunk ({type(error).__name__}: {error}): "
-            "learn.trainable=heads leaves it as it is; nothing was trained"
+            "Opacus can't give each example's gradient of every parameter of this trunk: it doesn't know a layer, or one isn't used; "
+            "learn.trainable=heads leaves the trunk as it is; nothing was trained"
         ) from error
 
 

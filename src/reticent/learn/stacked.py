@@ -27,10 +27,8 @@ from reticent.privacy.noise import NoiseSource
 from reticent.records.plain import PlainTraining
 from reticent.records.plan import LocalTraining
 
-_ROWS_AT_ONCE = {
-    "heads": 4_096,
-    "all": 1_024,
-}  # of all people of a stack: features of 400 MB, or gradients of 1.4 GB, in float64
+_ROWS_AT_ONCE = 4_096  # of all people of a stack: in float64 some .9 GB at the peak
+_NUMBERS_AT_ONCE = 1 << 27  # of gradients, where each example has one of everything: in float64 some 3 GB at the peak
 
 Sums = Callable[[Sequence[Any], Sequence[Ints], Tensor], Tensor]
 """From people, the rows drawn of each, and each one's weights (n, P): each one's sum of gradients, (n, P)."""
@@ -49,19 +47,18 @@ def stacked_updates(
     """For each person what their learner's `update` gives, to 1e-5, from the same draws in the same order.
 
     people: features of one model's network where heads train, or windows where all does. weights: float32 (P,). noise: one source a person.
-    device: torch's name of it. Raises: RuntimeError from a trunk that was brought and that `torch.func` doesn't take.
+    device: torch's name of it. Raises: RuntimeError from a trunk that was brought and that `torch.func` doesn't take, and where there
+    is too little memory.
     """
-    at_once, updates = _ROWS_AT_ONCE[trainable], dict[int, Floats]()
-    sums = _sums(model, trainable, training, device)
-    for places in _stacks([_rows(len(one), training) for one in people], at_once=at_once):
-        some, own = [people[place] for place in places], [noise[place] for place in places]
-        summed = partial(_summed, sums, some, at_once=max(1, at_once // len(some)))
-        sizes = [len(one) for one in some]
-        if isinstance(training, PlainTraining):
-            made = _plain(summed, sizes, weights, training, own, device)
-        else:
-            made = _private(summed, sizes, weights, training, own, device)
-        updates.update(zip(places, made, strict=True))
+    at_once = _ROWS_AT_ONCE if trainable == "heads" else max(1, min(_ROWS_AT_ONCE, _NUMBERS_AT_ONCE // len(weights)))
+    sums, updates = _sums(model, trainable, training, device), dict[int, Floats]()
+    train: Callable[..., Tensor] = _plain if isinstance(training, PlainTraining) else _private
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # ten bits are no float32
+        for places in _stacks([_rows(len(one), training) for one in people], at_once=at_once):
+            some, own = [people[place] for place in places], [noise[place] for place in places]
+            summed = partial(_summed, sums, some, at_once=max(1, at_once // len(some)))
+            moved = train(summed, [len(one) for one in some], weights, training, own, device)
+            updates.update(zip(places, moved.to(torch.float32).cpu().numpy(), strict=True))
     return [updates[place] for place in range(len(people))]
 
 
@@ -85,14 +82,14 @@ def _summed(sums: Sums, people: Sequence[Any], drawn: Sequence[Ints], weights: T
 def _rows(examples: int, training: LocalTraining | PlainTraining) -> int:
     """How many of a person's examples one step takes."""
     if isinstance(training, PlainTraining):
-        return examples if training.batch is None else min(examples, training.batch)
+        return max(1, examples if training.batch is None else min(examples, training.batch))
     return training.expected_batch
 
 
 def _stacks(rows: Sequence[int], *, at_once: int) -> Iterator[list[int]]:
     """Places of people whose rows, padded to those of the one with the most, are few enough to be computed at once.
 
-    Who has more rows than that is a stack of one.
+    Who has more rows than that is a stack of one; so many people are the most.
     """
     stack: list[int] = []
     for place in sorted(range(len(rows)), key=lambda one: -rows[one]):
@@ -112,8 +109,8 @@ def _private(
     training: LocalTraining,
     noise: Sequence[NoiseSource],
     device: str,
-) -> list[Floats]:
-    """As `Learner.update`, of one stack."""
+) -> Tensor:
+    """As `Learner.update`, of one stack: shape (n, P)."""
     tamed = torch.from_numpy(weights.astype(np.float64)).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
     start = tamed.clamp_(-WEIGHT_LIMIT, WEIGHT_LIMIT).to(device)
     now = start.repeat(len(sizes), 1)
@@ -128,7 +125,7 @@ def _private(
         sums.add_(normal, alpha=training.noise_multiplier * training.clip_norm)
         now.sub_(sums, alpha=training.learning_rate / training.expected_batch)
         now.clamp_(-2 * WEIGHT_LIMIT, 2 * WEIGHT_LIMIT)
-    return list((now - start).to(torch.float32).cpu().numpy())
+    return now - start
 
 
 @torch.no_grad()
@@ -139,8 +136,8 @@ def _plain(
     training: PlainTraining,
     noise: Sequence[NoiseSource],
     device: str,
-) -> list[Floats]:
-    """As `PlainLearner.update`, of one stack. Who has fewer batches than others stands still while those go on."""
+) -> Tensor:
+    """As `PlainLearner.update`, of one stack: shape (n, P). Who has fewer batches than others stands still while those go on."""
     start = torch.from_numpy(weights).to(device)
     now = start.repeat(len(sizes), 1)
     everybodys = [
@@ -149,4 +146,4 @@ def _plain(
     for drawn in zip_longest(*everybodys, fillvalue=np.zeros(0, dtype=np.int64)):
         batch = torch.tensor([max(1, len(rows)) for rows in drawn], device=device)
         now.sub_(summed(drawn, now).div_(batch.unsqueeze(1)), alpha=training.learning_rate)
-    return list((now - start).cpu().numpy())
+    return now - start

@@ -5,7 +5,6 @@ an example level another for examples.
 """
 
 from collections.abc import Sequence
-from dataclasses import fields
 from functools import partial
 
 import numpy as np
@@ -43,7 +42,9 @@ def window_sums(
     slopes = grad(partial(_loss, network))
     if clip_norm is None:
         summed: dict[str, Tensor] = vmap(slopes)(named, *batch)
-        return torch.cat([summed[name].flatten(1) for name in shapes], dim=1)
+        sums = torch.cat([summed[name].flatten(1) for name in shapes], dim=1)
+        nothing = torch.tensor([not len(rows) for rows in drawn], device=sums.device)
+        return sums.masked_fill_(nothing.unsqueeze(1), 0.0)
     one_by_one = [part.unsqueeze(2) for part in batch]
     each: dict[str, Tensor] = vmap(vmap(slopes, in_dims=(None, *(0 for _ in batch))))(named, *one_by_one)
     samples = torch.cat([each[name].flatten(2) for name in shapes], dim=2)
@@ -53,16 +54,20 @@ def window_sums(
 
 
 def _batch(people: Sequence[Pool], drawn: Sequence[Ints], *, like: Tensor) -> list[Tensor]:
-    """Labels of kinds and cells, and what a network sees: each (n, as many as were drawn at most, ...)."""
+    """Labels of kinds and cells, and what a network sees: each (n, as many as were drawn at most, ...).
+
+    A person's own rows fill up theirs, without a label: an empty window could have an infinite slope, and nothing times that is none.
+    """
     wide = max(1, *(len(rows) for rows in drawn))
-    windows = together(take(pool, rows, size=wide) for pool, rows in zip(people, drawn, strict=True))
+    full = [np.resize(rows, wide if len(rows) else 0) for rows in drawn]
+    windows = together(take(pool, rows, size=wide) for pool, rows in zip(people, full, strict=True))
     seen = inputs(windows, dtype=like.dtype, device=str(like.device))
     real = np.concatenate([np.arange(wide) < len(rows) for rows in drawn])
     labels = [
         torch.from_numpy(np.where(real, values.clip(0, count - 1), _NO_LABEL)).to(like.device)
         for values, count in ((windows.next_kind, KINDS), (windows.next_cell, CELLS))
     ]
-    parts = [*labels, *(getattr(seen, field.name) for field in fields(Inputs))]
+    parts = [*labels, *(getattr(seen, name) for name in Inputs.__slots__)]
     return [part.unflatten(0, (len(people), wide)) for part in parts]
 
 

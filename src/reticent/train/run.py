@@ -89,6 +89,7 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
                 raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
             made = planned(settings, people=len(people))
             measured = measuring(made)
+            _check_brought(made.plan)
             with host_of(engine, made) as host:
                 device = host.device
                 folder.begin(settings)
@@ -126,6 +127,14 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
             device=device,
             measured=measured,
         )
+
+
+def _check_brought(plan: Plan) -> None:
+    """Raises SettingError for a trunk of somebody's own that can't train as the plan says. Others aren't loaded for that."""
+    if plan.trainable == "all" and catalogue.entry(plan.model).model is not None:
+        from reticent.learn.plain import learner_of
+
+        learner_of(plan)
 
 
 def _looks_in_vain(settings: Settings) -> bool:

@@ -18,7 +18,6 @@ from reticent.train.settings import flat
 
 FAILED = "failed.json"
 PRIVATE = "private_ngram"
-EPSILON = "privacy.epsilon"
 METRICS = {"top1": "top-1", "perplexity": "perplexity", "cell_top1": "cell top-1", "epsilon": "ε"}
 _NO_SETTING = (
     "seed",
@@ -113,27 +112,24 @@ def read_sweep(root: Path, *, words: Sequence[str] = ()) -> Sweep:
 
 
 def condensed(sweep: Sweep) -> Sweep:
-    """For a reader: of settings that differ between the same rows, as those of a swept group do, the one that says most."""
-    columns: dict[tuple[int, ...], list[int]] = {}
-    for place in range(len(sweep.settings)):
-        values = [repr(row.values[place]) for row in sweep.rows]
-        columns.setdefault(tuple(map(values.index, values)), []).append(place)
+    """For a reader: what differs with a swept group's `name` between the same rows is left out, and the name says it all."""
+    patterns = [_pattern([row.values[place] for row in sweep.rows]) for place in range(len(sweep.settings))]
+    along: dict[str, tuple[str, ...]] = {}
+    for name, pattern in zip(sweep.settings, patterns, strict=True):
+        group = name.removesuffix("name")
+        theirs = [other for other, same in zip(sweep.settings, patterns, strict=True) if same == pattern]
+        if group != name and len(inside := [other for other in theirs if other.startswith(group)]) > 1:
+            along[name] = tuple(other for other in inside if other != name)
+    left_out = {other for others in along.values() for other in others}
+    kept = [place for place, name in enumerate(sweep.settings) if name not in left_out]
+    rows = [replace(row, values=tuple(row.values[place] for place in kept)) for row in sweep.rows]
+    return replace(sweep, settings=tuple(sweep.settings[place] for place in kept), rows=_in_order(rows), along=along)
 
-    def says_most(place: int) -> tuple[bool, bool, bool, int]:
-        name, missing = sweep.settings[place], any(row.values[place] is None for row in sweep.rows)
-        return name != EPSILON, missing, not name.endswith(".name"), place
 
-    kept = {min(places, key=says_most): places for places in columns.values()}
-    return replace(
-        sweep,
-        settings=tuple(sweep.settings[place] for place in kept),
-        rows=tuple(replace(row, values=tuple(row.values[place] for place in kept)) for row in sweep.rows),
-        along={
-            sweep.settings[best]: tuple(sweep.settings[place] for place in places if place != best)
-            for best, places in kept.items()
-            if len(places) > 1
-        },
-    )
+def _pattern(values: Sequence[Any]) -> list[int]:
+    """Equal numbers for equal values."""
+    texts = list(map(repr, values))
+    return [texts.index(text) for text in texts]
 
 
 def told_along(sweep: Sweep) -> list[str]:
@@ -262,6 +258,10 @@ def _rows(
         )
         for group in groups.values()
     ]
+    return _in_order(rows)
+
+
+def _in_order(rows: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=lambda row: [_order(value) for value in row.values]))
 
 

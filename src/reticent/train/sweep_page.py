@@ -11,9 +11,10 @@ from reticent.audit.report.pictures import Key, Picture
 from reticent.audit.report.plots import SERIES, Line, Measured, alone, dashes, measured, ranked
 from reticent.audit.report.wording import BASELINES
 from reticent.records.files import replace_private
-from reticent.train.sweep import EPSILON, PRIVATE, Row, Sweep, condensed, csv_text, shown, spread, told_along
+from reticent.train.sweep import PRIVATE, Row, Sweep, condensed, csv_text, shown, spread, told_along
 
-_AXES = {EPSILON: "ε (employee level, against the server)"}
+_EPSILON = "privacy.epsilon"
+_AXES = {_EPSILON: "ε (employee level, against the server)"}
 _CHOSEN = {
     True: "The best of many was chosen on the validation people whom it is scored on: run it once with evaluate.part=test for a figure to report.",
     False: "The best of many was chosen on the very people it is scored on.",
@@ -133,7 +134,7 @@ def _axis(sweep: Sweep) -> int | None:
     """Which setting goes along the bottom: ε if it was varied, else the first that is a number in every run."""
     numbers = [place for place in range(len(sweep.settings)) if all(_number(row.values[place]) for row in sweep.rows)]
     for place in numbers:
-        if sweep.settings[place] == EPSILON:
+        if sweep.settings[place] == _EPSILON:
             return place
     return numbers[0] if numbers else None
 

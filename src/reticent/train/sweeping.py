@@ -3,7 +3,8 @@
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -178,10 +179,22 @@ def cost(jobs: Sequence[Sequence[str]], *, charge: Callable[[tuple[str, ...]], C
     return _told(Counter(charge(_about_people(job)) for job in jobs))
 
 
-def cost_so_far(settings: Settings) -> str | None:
-    """The same for runs that a program of somebody's own begins one after another, in this process; the next one is of `settings`."""
-    _asked[_charge_of(settings)] += 1
-    return _told(_asked)
+@contextmanager
+def counted(settings: Settings, folder: RunFolder) -> Iterator[str | None]:
+    """Of runs that a program of somebody's own plays one after another in this process, what they cost the people of the next one with it.
+
+    Within, that next one is played; it counts from here on if it began `folder`.
+    """
+    if folder.config.exists():  # it goes on, or is read again
+        yield None
+        return
+    charge = _charge_of(settings)
+    same = Counter({one: number for one, number in _asked.items() if one.people == charge.people})
+    try:
+        yield _told(same + Counter([charge]))
+    finally:
+        if folder.config.exists():
+            _asked[charge] += 1
 
 
 def _told(asked: Counter[Charge]) -> str | None:
