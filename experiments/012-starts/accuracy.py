@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "accuracy.csv")
     parser.add_argument("--only", choices=CELLS)
     parser.add_argument("words", nargs="*", help="more words for each run")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     done = {(row["start"], row["seed"]) for row in rows(arguments.out)}
     with tempfile.TemporaryDirectory() as folder:
         for seed, (name, (start, words)) in product(SEEDS, CELLS.items()):
