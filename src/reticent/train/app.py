@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from reticent import __version__
 from reticent.errors import InputError, ReticentError, SettingError, StateError
 from reticent.train import completion
 from reticent.train.early import begin_early
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
     if any(one.startswith(RESUME) for one in arguments):
         _resume(arguments)
     elif "--version" in arguments:  # Hydra would say its own
-        print(f"reticent, version {__version__}")
+        print(f"reticent, version {version('reticent')}")
     elif tuple(arguments) == completion.INSTALL:
         print(completion.SCRIPT, end="")
     else:
