@@ -337,7 +337,9 @@ def test_more_actors_than_ray_has_cores_is_one_sentence(
 def swept(one_ray: ExitStack, common: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep of three runs as tasks of Ray; two of them can't be."""
     folder = tmp_path_factory.mktemp("swept") / "out"
-    words = ["hydra/launcher=ray", "engine.workers=1", "privacy.epsilon=4,-1", f"hydra.sweep.dir={folder}"]
+    (folder / "1").mkdir(parents=True)
+    (folder / "1" / "rounds.jsonl").write_text("precious")
+    words = ["hydra/launcher=ray", "engine.workers=1", "privacy.epsilon=4,2", f"hydra.sweep.dir={folder}"]
     assert main(["train", "-m", *common, *words]) == 2
     words = ["hydra/launcher=ray", "engine=ray,inprocess", f"hydra.sweep.dir={folder}/engines"]
     assert main(["train", "-m", *common, *words]) == 2
@@ -352,7 +354,7 @@ def test_a_sweep_over_ray_gives_the_same_bits_and_one_table(ray: None, here: Cal
 
 def test_a_run_over_ray_that_fails_leaves_its_reason_and_the_others(ray: None, swept: Path) -> None:
     said = [json.loads((swept / job / "failed.json").read_text())["sentence"] for job in ("1", "engines/0")]
-    assert "privacy.epsilon must be" in said[0]
+    assert "holds rounds.jsonl and no run's config.yaml" in said[0]
     assert "(hydra/launcher=ray) takes engine=inprocess" in said[1]
     assert not (swept / "1" / "results.json").exists()
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The chosen settings on sessions that took no part in training or tuning: those of a clone that the tables don't hold.
+"""The chosen settings on sessions that nothing was fitted to and no number chosen by: those of a clone that the tables don't hold.
 
     python experiments/003-human-accuracy/fresh.py TABLES CLONE CENTRAL FOLDER [FOLDER ...]
 
 TABLES, CLONE: recordings by `reticent data import miniwob`, of the extracted tables and of the whole upstream repository. CENTRAL: where ceiling.py
 --keep left its weights. FOLDER: where
-`reticent train -m +experiment=miniwob_secure_eps4 data.path=TABLES seed=0,1,2 …` left its runs. What is held against them was counted or trained on
+`reticent train -m +experiment=miniwob_secure_eps4 evaluate.tune_on=people data.path=TABLES seed=0,1,2 …` left its runs. What is held against them was counted or trained on
 all clients of TABLES, private counts on the people who train, at the same epsilon. One JSON object a line; intervals as in people.py.
 """
 

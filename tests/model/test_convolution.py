@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn.functional import unfold
 
+from reticent.model import convolution
 from reticent.model.convolution import convolved, patches
 
 SHAPES = pytest.mark.parametrize(("stride", "padding", "dilation"), [(1, 1, 1), (2, 2, 1), (1, 2, 2), (2, 0, 3)])
@@ -32,12 +33,17 @@ def test_what_is_made_is_torchs(stride: int, padding: int, dilation: int, n: int
         torch.testing.assert_close(convolved(conv, pictures), conv(pictures), rtol=1e-12, atol=1e-12)
 
 
-def test_a_picture_gives_the_same_bits_whatever_stands_beside_it() -> None:
+@pytest.mark.parametrize("few", [1, 4, 9])
+def test_a_picture_gives_the_same_bits_whatever_stands_beside_it(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures, others = torch.randn(9, 2, 11, 9).double(), torch.randn(9, 2, 11, 9).double()
     others[3] = pictures[8]
     conv = a_convolution(stride=1, padding=1, dilation=1)
     with torch.no_grad():
-        assert torch.equal(convolved(conv, pictures)[8], convolved(conv, others)[3])
+        together = convolved(conv, pictures)
+        one_picture = patches(pictures, conv)[0].numel() * 8
+        monkeypatch.setattr(convolution, "_AT_ONCE_BYTES", few * one_picture)
+        assert torch.equal(convolved(conv, pictures), together)
+        assert torch.equal(together[8], convolved(conv, others)[3])
 
 
 def test_with_gradients_and_in_float32_it_is_torchs_own() -> None:

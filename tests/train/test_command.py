@@ -177,7 +177,10 @@ def test_a_journal_that_lost_rounds_gives_no_smaller_epsilon(finished, tmp_path,
 
 
 def test_a_sweep_runs_every_combination_lists_what_failed_and_ends_with_one_table(few, tmp_path, capsys):
-    words = ["-m", *WORDS, "server.rounds=1", "privacy.epsilon=2,-8,8", "seed=0,1", f"hydra.sweep.dir={tmp_path}"]
+    for job in ("2", "3"):
+        (tmp_path / job).mkdir()
+        (tmp_path / job / "rounds.jsonl").write_text("precious")
+    words = ["-m", *WORDS, "server.rounds=1", "privacy.epsilon=2,4,8", "seed=0,1", f"hydra.sweep.dir={tmp_path}"]
     assert main(["train", *words]) == 2
     found = sorted(
         (round(results["epsilon"]["employee"]["server"]["zero_out"]), results["seed"])
@@ -188,7 +191,7 @@ def test_a_sweep_runs_every_combination_lists_what_failed_and_ends_with_one_tabl
     assert shown.out.count("public start") == 4
     table = shown.out[shown.out.index("privacy.epsilon  seeds") :].splitlines()
     assert [line.split()[:2] for line in table[1:3]] == [["2", "2"], ["8", "2"]]
-    assert table[3].startswith("failed      job 2 (privacy.epsilon=-8 seed=0): in this run, privacy.epsilon must be")
+    assert table[3].startswith(f"failed      job 2 (privacy.epsilon=4 seed=0): {tmp_path}/2 holds rounds.jsonl and no")
     notes = [line for line in shown.err.splitlines() if line.startswith("note ")]
     assert ["expect little, and harm from a clip norm that is too large" in note for note in notes] == [
         True,

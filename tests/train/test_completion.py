@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from reticent.cli import main
+
 BIN = Path(sys.executable).parent
 COMPLETE = 'source <(reticent train -sc install=bash); COMP_WORDS=({words}); COMP_CWORD={at}; COMP_LINE="{line}"; COMP_POINT={end}; _reticent_completion; printf "%s\\n" "${{COMPREPLY[@]}}"'
 
@@ -30,3 +32,19 @@ def test_a_line_is_completed(line, expected):
         ["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert set(done.stdout.split()) == expected, done.stderr
+
+
+@pytest.mark.parametrize("option", ["-sc", "--shell-completion"])
+@pytest.mark.parametrize("word", ["install=zsh", "install=fish", "query=zsh", "install=", "bash"])
+def test_a_shell_whose_words_are_not_completed_is_told_so(option, word, capsys):
+    assert main(["train", option, word]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1
+    assert "words are completed in bash" in shown.err
+
+
+@pytest.mark.parametrize("option", ["-sc", "--shell-completion"])
+def test_either_name_of_the_option_gives_our_script(option, capsys):
+    assert main(["train", option, "install=bash"]) == 0
+    assert "complete -o nospace -o default -F _reticent_completion reticent" in capsys.readouterr().out

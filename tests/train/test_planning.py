@@ -209,3 +209,13 @@ def test_without_an_example_level_a_window_has_what_the_employee_level_implies_a
 def test_what_a_setting_of_plain_sgd_lacks_is_said_in_its_own_words():
     with pytest.raises(SettingError, match=r"learn\.batch"):
         plan_of(learn=PLAIN | {"batch": 0})
+
+
+@pytest.mark.parametrize("name", ["mean", "median", "trimmed_mean"])
+def test_a_centre_that_adds_nothing_up_hides_nobody_behind_others_noise(name):
+    noise = {"privacy__mode": "local", "privacy__epsilon": None, "privacy__noise_multiplier": 0.0005}
+    file = privacy_file(plan_of(**noise, server__aggregation={"name": name}), rounds_done=3, limits={})
+    shown = {one["adversary"]: one["epsilon"] for one in file["guarantees"] if one["adjacency"] == "replace_one"}
+    assert (shown["recipient"] == shown["server"] == shown["solo"]) is (name != "mean")
+    assert file["honest_devices"] == (3 if name == "mean" else 1)
+    assert any("adds no noise up" in one for one in file["assumptions"]) is (name != "mean")

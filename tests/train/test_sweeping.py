@@ -3,41 +3,43 @@
 import json
 import math
 import shutil
+from collections import Counter
 
 import pytest
 import yaml
 
 from reticent.cli import main
 from reticent.privacy.gaussian import gaussian_epsilon, gaussian_mu
+from reticent.privacy.grid import release_mu
 from reticent.recordings import drawn, source
 from reticent.recordings.archive import write_archive
-from reticent.train import app
+from reticent.train import app, sweeping
 from reticent.train.folder import RunFolder
 from reticent.train.sweep import read_sweep
-from reticent.train.sweeping import Charge, cost
+from reticent.train.sweeping import Charge, told
 from tests.train.samples import WORDS
 
 
 def charged(*epsilons, people="the people of a.recording"):
-    return cost(
-        [(f"privacy.epsilon={one}", "seed=0") for one in epsilons],
-        charge=lambda words: Charge(people, float(words[0].partition("=")[2]), 1e-5),
-    )
+    return told(Counter(Charge(people, release_mu(epsilon=one, delta=1e-5), 1e-5) for one in epsilons))
+
+
+def together(said):
+    return float(said.partition("each and ")[2].split()[0])
 
 
 def test_runs_on_the_same_people_cost_what_they_compose_to():
     said = charged(4, 4, 4, 4)
     exact = gaussian_epsilon(2 * gaussian_mu(epsilon=4, delta=1e-5), delta=1e-5)
-    figure = float(said.partition("each and ")[2].split()[0])
-    assert figure == pytest.approx(exact, abs=0.02)
-    assert figure >= exact
-    assert said.startswith("4 runs on the people of a.recording, who are not public")
+    assert together(said) == pytest.approx(exact, abs=0.02)
+    assert together(said) >= exact
+    assert said.startswith("4 runs on the people of a.recording, who are not public, cost them at most epsilon 4 each")
 
 
 def test_a_stronger_run_costs_more_than_a_weaker_one():
-    together = [float(charged(*one).partition("each and ")[2].split()[0]) for one in ((1, 1), (1, 8), (8, 8))]
-    assert together == sorted(together)
-    assert 8 < together[1] < 8.2
+    found = [together(charged(*one)) for one in ((1, 1), (1, 8), (8, 8))]
+    assert found == sorted(found)
+    assert 8 < found[1] < 8.2
 
 
 def test_nothing_is_said_of_one_run_or_of_public_people():
@@ -45,35 +47,119 @@ def test_nothing_is_said_of_one_run_or_of_public_people():
     assert charged(4, 8, people=None) is None
 
 
-def test_where_noise_was_given_no_figure_is_made_up():
-    said = cost([("privacy.epsilon=null",)] * 2, charge=lambda words: Charge("the people of x", None, 1e-5))
-    assert "cost them an epsilon that adds up" in said
-
-
-def test_a_copy_of_a_recording_holds_the_same_people(tmp_path, capsys):
-    recording, copy = tmp_path / "one.recording", tmp_path / "another.recording"
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """Of the same few people: one in which they are public and one in which they aren't."""
+    folder = tmp_path_factory.mktemp("recordings")
     sittings = [one for index in range(12) for one in drawn.recorded(drawn.name(index))]
-    write_archive(recording, sittings, title="some", datasheet="-", public=False)
-    shutil.copy(recording, copy)
-    words = ["data=files", f"data.path={recording},{copy}", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
-    assert main(["train", "-m", *words]) == 2
-    assert f"2 runs on the people of {recording}, who are not public" in capsys.readouterr().err
+    for name in ("public", "private"):
+        write_archive(folder / name, sittings, title="some", datasheet="-", public=name == "public")
+    return folder
 
 
-@pytest.mark.parametrize("public", [True, False])
-def test_a_sweep_on_people_says_so_before_it_begins(public, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(
-        source,
-        "split",
-        lambda name: source.Split(public=("a",) * public, client=("b",), validation=("d",), test=("c",)),
-    )
-    recording = tmp_path / "pilot.recording"
-    words = ["data=files", f"data.path={recording}", "privacy.epsilon=2,4", "seed=0,1", "server.rounds=0"]
-    words += ["evaluate.tune_on=people", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
-    assert main(["train", "-m", *words]) == 2  # no rounds: refused at once
+@pytest.fixture
+def private(recordings):
+    return recordings / "private"
+
+
+def sweep(*words, path, folder):
+    """Of some runs on these people. Returns the exit status."""
+    data = ("data=files", f"data.path={path}", "model=history", "server.rounds=1", "engine.workers=1")
+    return main(["train", "-m", *data, *words, f"hydra.sweep.dir={folder}"])
+
+
+def test_noise_in_place_of_epsilon_costs_what_it_comes_to(private, tmp_path, capsys):
+    said = []
+    for words in (
+        ("privacy.epsilon=null", "privacy.noise_multiplier=2", "privacy.mode=local"),
+        ("privacy.epsilon=null", "privacy.noise_multiplier=2", "privacy.mode=secure"),
+    ):
+        assert (
+            sweep(*words, "privacy.delta=1e-6", "server.rounds=4", "seed=0,1", path=private, folder=tmp_path / "sweep")
+            == 2
+        )
+        said.append(capsys.readouterr().err)
+    for one in said:
+        exact = gaussian_epsilon(math.sqrt(2 * 4) / 2, delta=1e-6)
+        assert together(one) == pytest.approx(exact, abs=0.02)
+        assert together(one) >= exact
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("privacy.epsilon=2,4", "privacy.delta=0,1e-5"),
+        ("privacy.epsilon=two,2,4",),
+        ("privacy.epsilon=nan,2,4",),
+        ("privacy.epsilon=2,4", "data.people=100"),
+        ("privacy.epsilon=2,4", "evaluate.tune_on=people,nobody"),
+    ],
+)
+def test_a_value_that_makes_no_sense_opens_no_way_to_people(words, private, begun, tmp_path, capsys):
+    assert sweep(*words, path=private, folder=tmp_path / "sweep") == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.endswith("nothing was trained\n")
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_a_recipe_gives_no_leave_to_ask_other_people(private, begun, tmp_path, capsys):
+    words = ["+experiment=miniwob_secure_eps4", f"data.path={private}", "data.people=5", "seed=0,1"]
+    assert main(["train", "-m", *words, f"hydra.sweep.dir={tmp_path / 'sweep'}"]) == 2
+    assert "evaluate.tune_on=people asks them all the same; nothing was trained" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "cost"),
+    [
+        (("privacy.epsilon=choice(8,16)",), 16),
+        (("privacy.epsilon=interval(1,12)",), 12),
+        (("privacy.epsilon=range(1,6)",), 6),
+        (("data.path=choice({public},{private})",), 4),
+        (("data=choice(drawn,files)", "data.path=null"), None),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_what_a_sweeper_may_choose_is_told_at_the_most_that_it_costs(words, cost, private, begun, tmp_path, capsys):
+    chosen = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1", "privacy.mode=secure")
+    words = [word.format(private=private, public=private.parent / "public") for word in words]
+    assert sweep(*chosen, *words, path=private, folder=tmp_path / "sweep") == 2
+    said = capsys.readouterr().err
+    if cost is not None:
+        assert f"3 runs on the people of {private}, who are not public, cost them at most epsilon {cost} each" in said
+    assert said.endswith("nothing was trained\n")
+    assert not (tmp_path / "sweep").exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_job_whose_settings_only_its_sweeper_knew_is_refused_by_itself(private, begun, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(sweeping, "_begin", lambda config: seen.append(config))  # as where nothing could be seen before
+    words = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=1", "seed=choice(0,1)"]
+    sweep(*words, path=private, folder=tmp_path / "sweep")
+    said = [json.loads(path.read_text())["sentence"] for path in (tmp_path / "sweep").glob("*/failed.json")]
+    assert len(seen) == 1
+    assert len(said) == 2
+    assert all(f"choose between runs on the people of {private}, who are not public" in one for one in said)
+
+
+def test_a_copy_of_a_recording_holds_the_same_people(private, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sweeping, "_met", {})
+    copy = tmp_path / "another.recording"
+    shutil.copy(private, copy)
+    assert sweep(path=f"{copy},{private}", folder=tmp_path / "sweep") == 2
+    assert f"2 runs on the people of {copy}, who are not public" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["public", "private"])
+def test_a_sweep_on_people_says_so_before_it_begins(name, recordings, begun, tmp_path, capsys):
+    words = ["privacy.epsilon=2,4", "seed=0,1", "evaluate.tune_on=people"]
+    sweep(*words, path=recordings / name, folder=tmp_path / "sweep")
     said = capsys.readouterr().err.splitlines()
-    assert said[0].startswith(f"note        4 runs on the people of {recording}, who are not public") is not public
-    assert len(said) == (1 if public else 2)
+    note = (
+        f"note        4 runs on the people of {recordings / name}, who are not public, cost them at most epsilon 4 each"
+    )
+    assert said[0].startswith(note) is (name == "private")
 
 
 @pytest.mark.parametrize(
@@ -244,11 +330,14 @@ def test_what_hydra_can_t_begin_is_one_sentence_and_leaves_nothing(words, said, 
 
 
 def test_joblib_runs_a_job_in_another_process_and_hears_what_it_said(tmp_path, capsys):
-    words = [*WORDS, "privacy.epsilon=-1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "rounds.jsonl").write_text("precious")
+    words = [*WORDS, "privacy.epsilon=2", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     assert main(["train", "-m", *words, f"hydra.sweep.dir={tmp_path}"]) == 2
     kept = json.loads((tmp_path / "0" / "failed.json").read_text())
-    assert kept["words"].endswith("privacy.epsilon=-1")
-    assert "job 0 of the sweep has no results: in this run, privacy.epsilon must be" in capsys.readouterr().err
+    assert kept["words"].endswith("privacy.epsilon=2")
+    said = f"job 0 of the sweep has no results: {tmp_path}/0 holds rounds.jsonl and no run's config.yaml"
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("ignore")  # the newest Optuna that Hydra's plugin takes is an old one

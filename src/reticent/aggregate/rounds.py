@@ -179,7 +179,7 @@ def _round(course: Course, before: Checkpoint, journal: Journal, play: Play) -> 
             clip_norm=before.state.clip_norm or course.terms.release.clip_norm,
             seconds_join=round(tally.seconds_join, 3),
             seconds_train=round(tally.seconds_train, 3),
-            seconds=round(time.monotonic() - began, 3),
+            seconds=round(max(time.monotonic() - began, tally.seconds_join + tally.seconds_train), 3),
             metrics=None if state is None else course.score(state.published),
             reason=None if state is not None else reason,
         )

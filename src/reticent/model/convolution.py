@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-_AT_ONCE = 4  # pictures: patches are nine times as large, and those of a few stay in a processor's cache
+_AT_ONCE_BYTES = 3 << 19  # of patches, nine times as large as the pictures: so many stay in a core's own cache
 
 
 def convolved(conv: nn.Conv2d, pictures: Tensor) -> Tensor:
@@ -31,9 +31,11 @@ def copied(seen: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
     Fresh memory for each would be paid for in page faults.
     """
-    held = seen.new_empty((_AT_ONCE, *seen.shape[1:]))
-    for start in range(0, len(seen), _AT_ONCE):
-        some = slice(start, start + _AT_ONCE)
+    shape = seen.shape[1:]
+    few = max(1, _AT_ONCE_BYTES // (shape.numel() * seen.element_size()))
+    held = seen.new_empty((few, *shape))
+    for start in range(0, len(seen), few):
+        some = slice(start, start + few)
         yield some, held[: len(seen[some])].copy_(seen[some]).flatten(1, 3).flatten(2)
 
 

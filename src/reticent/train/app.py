@@ -29,7 +29,7 @@ from reticent.train.refusals import first_sentence, no_option, refused
 from reticent.train.settings import NOTHING, Settings, settings_of
 from reticent.train.summary import describe, note, summary
 from reticent.train.sweep import forget_failure, is_finished, keep_failure, read_sweep, results_of, table
-from reticent.train.sweeping import OWN_CONFIG, Begun, SweepRefused, begun, made
+from reticent.train.sweeping import OWN_CONFIG, Begun, SweepRefused, begun, check_chosen, made
 
 RESUME = "resume="
 _OWN_CALLBACK = re.compile(r"[~+]*hydra(\.callbacks(\.sweep\b.*)?)?(=.*)?$")
@@ -44,8 +44,8 @@ def main(arguments: Sequence[str]) -> None:
         _resume(arguments)
     elif "--version" in arguments:  # Hydra would say its own
         print(f"reticent, version {version('reticent')}")
-    elif tuple(arguments) == completion.INSTALL:
-        print(completion.SCRIPT, end="")
+    elif completion.is_asked(arguments) and not completion.is_query(arguments):
+        completion.install(arguments)
     else:
         completion.prepare_query(arguments)
         _compose(arguments)
@@ -100,7 +100,10 @@ def _compose(arguments: Sequence[str]) -> None:
                 note(f"stopped; the same command with hydra.sweep.dir={sweep.root} goes on with this sweep")
         raise
     except SweepRefused as refusal:
-        raise refusal.error from None
+        error = refusal.error
+        if isinstance(error, ReticentError | HydraException | OmegaConfBaseException):
+            raise refused(error) from None
+        raise (no_option(error, arguments, conf_folder()) or error) from None
     except (ReticentError, HydraException, OmegaConfBaseException) as error:
         stopped = refused(error)
         if len(begun) == sweeps:
@@ -141,7 +144,7 @@ def _is_override(word: str) -> bool:
 def _job(config: DictConfig) -> float:
     """One job of a sweep, in whichever process: what goes wrong is kept in its folder, and the others go on.
 
-    Returns: what a sweeper makes small, the perplexity; NaN where there is none.
+    Returns: what a sweeper makes small, the perplexity; infinity where there is none, for Optuna gives up at NaN.
     """
     root, words = Path(HydraConfig.get().runtime.output_dir), HydraConfig.get().overrides.task
     finished = is_finished(root)
@@ -156,7 +159,7 @@ def _job(config: DictConfig) -> float:
     except Exception as error:
         traceback.print_exc()
         keep_failure(root, words, f"{type(error).__name__}, which is a fault of this program", exit_code=1)
-    return math.nan
+    return math.inf
 
 
 def _end_sweep(begun: Begun) -> bool:
@@ -188,6 +191,8 @@ def _experiment(config: DictConfig) -> float:
     alone = "BasicLauncher" in str(HydraConfig.get().launcher)
     sweep = HydraConfig.get().mode is RunMode.MULTIRUN
     settings = settings_of(config, sweep=sweep)
+    if sweep:
+        check_chosen(HydraConfig.get(), settings)
     return float(_run(settings, root, alone=alone, noted=_note_once if sweep else note)["perplexity"])
 
 

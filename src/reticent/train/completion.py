@@ -3,8 +3,10 @@
 import os
 from collections.abc import Sequence
 
-INSTALL = ("-sc", "install=bash")
-QUERY = ("-sc", "query=bash")
+from reticent.errors import SettingError
+
+_OPTIONS = ("-sc", "--shell-completion")
+_INSTALL, _QUERY = "install=bash", "query=bash"
 
 SCRIPT = """\
 _reticent_completion()
@@ -22,8 +24,27 @@ complete -o nospace -o default -F _reticent_completion reticent
 """
 
 
+def is_asked(arguments: Sequence[str]) -> bool:
+    """Whether they are Hydra's option for completion."""
+    return tuple(arguments[:1]) in {(option,) for option in _OPTIONS}
+
+
+def is_query(arguments: Sequence[str]) -> bool:
+    """Whether the shell asks for words."""
+    return is_asked(arguments) and tuple(arguments[1:]) == (_QUERY,)
+
+
+def install(arguments: Sequence[str]) -> None:
+    """Print what a shell is to read. Raises: SettingError for any but bash."""
+    if tuple(arguments[1:]) != (_INSTALL,):
+        raise SettingError(
+            f"words are completed in bash, after source <(reticent train -sc {_INSTALL}); nothing was installed"
+        )
+    print(SCRIPT, end="")
+
+
 def prepare_query(arguments: Sequence[str]) -> None:
     """Hydra takes one word off the line for the program's name; ours has two."""
     line = os.environ.get("COMP_LINE", "")
-    if tuple(arguments) == QUERY and line.split()[:2] == ["reticent", "train"]:
+    if is_query(arguments) and line.split()[:2] == ["reticent", "train"]:
         os.environ["COMP_LINE"] = line.replace("train", "", 1)

@@ -22,6 +22,7 @@ from reticent.records.plain import PlainPlan
 from reticent.records.plan import LocalTraining, Plan, Release
 from reticent.sim.clipping import AdaptiveClip
 from reticent.sim.cohorts import most_rounds
+from reticent.sim.population import Population, population
 from reticent.train.settings import NOTHING, Plain, Server, Settings
 from reticent.train.summary import DROWNED
 
@@ -85,9 +86,28 @@ class Planned:
             f"could go: expect little, and harm from a clip norm that is too large; with these settings, noise as long as that way takes {math.ceil(self.cohort * times):,} people a round (docs/what-to-expect.md)"
         )
 
+    @property
+    def honest(self) -> int:
+        """People of a round whose noise stands between a model and one of them: one where a centre adds no releases up."""
+        return self.plan.min_cohort if isinstance(self.settings.server.aggregation, Mean) else 1
+
+    @property
+    def server_mu(self) -> float:
+        """Of all rounds of one person as one Gaussian release, against the server, zero-out."""
+        met = against_server(self.events(self.rounds_of_one), honest=self.plan.min_cohort)
+        return composed_mu((event.noise_multiplier, event.steps) for event in met if event.unit is Unit.EMPLOYEE)
+
     def events(self, rounds: int) -> tuple[PrivacyEvent, ...]:
         """What `rounds` rounds do to one person, as a device records it."""
         return self.plan.events() * rounds
+
+
+def planned_of(settings: Settings) -> tuple[Population, Planned]:
+    """Who trains in a simulation, and their plan. Raises: SettingError, StateError or FormatError, before any work."""
+    people = population(settings.data.origin, people=settings.data.people)
+    if not len(people):
+        raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
+    return people, planned(settings, people=len(people))
 
 
 def planned(settings: Settings, *, people: int, issued_at: int = 0, expires_at: int = FOREVER) -> Planned:

@@ -24,6 +24,7 @@ _ASSUMED = (
     "shown a single one. Real devices refuse mode secure until its protocol exists."
 )
 _HONEST = "At least {honest:,} people of every cohort, the one in question included, add their noise as agreed and keep it secret."
+_ALONE = "A median or a trimmed mean adds no noise up: before every adversary each person has that of their own release alone."
 _SIMULATED = (
     "Noise was drawn from a seed, so nothing here protects anybody: these are the figures that devices would have."
 )
@@ -61,7 +62,7 @@ def privacy_file(
     assumptions = (
         [_MEASURED] * bool(more)
         + [_ASSUMED] * secure
-        + [_HONEST.format(honest=plan.min_cohort)]
+        + [_HONEST.format(honest=made.honest) if made.honest == plan.min_cohort else _ALONE]
         + [_RELEASES] * (not secure)
     )
     if simulated:
@@ -79,7 +80,7 @@ def privacy_file(
         "people": made.people,
         "cohort": made.cohort,
         "min_cohort": plan.min_cohort,
-        "honest_devices": plan.min_cohort,
+        "honest_devices": made.honest,
         "rounds_of_one_person": most,
         "events": [
             *({**asdict(event), "rounds": most} for event in plan.events()),
@@ -124,7 +125,7 @@ def _after(made: Planned, rounds_of_one: int, more: Sequence[PrivacyEvent]) -> t
     return guarantees(
         (*made.events(rounds_of_one), *more),
         delta=made.settings.privacy.delta,
-        honest_devices=made.plan.min_cohort,
+        honest_devices=made.honest,
         windows_per_action=WINDOWS,
         implied_only=made.plain,
     )
@@ -139,7 +140,7 @@ def _by_round(made: Planned, rounds_done: int) -> list[dict[str, Any]]:
         for one in guarantees(
             made.events(most),
             delta=made.settings.privacy.delta,
-            honest_devices=made.plan.min_cohort,
+            honest_devices=made.honest,
             implied_only=made.plain,
         ):
             if one.adjacency is Adjacency.ZERO_OUT:

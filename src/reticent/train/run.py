@@ -9,23 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from reticent.aggregate.journal import Status
-from reticent.errors import IntegrityError, SettingError
+from reticent.errors import IntegrityError
 from reticent.model import catalogue
 from reticent.model.checkpoint_file import read_weights
 from reticent.privacy.grid import composed_epsilon
 from reticent.recordings import source
 from reticent.records.files import replace_private
 from reticent.records.plan import Plan
-from reticent.sim.population import population
 from reticent.sim.worker import peak_rss_mb
 from reticent.train.folder import RunFolder
 from reticent.train.hosts import host_of
 from reticent.train.measuring import measuring, read_measured, simulate_measuring
 from reticent.train.memory import given_back
-from reticent.train.planning import Planned, once, planned
+from reticent.train.planning import Planned, once, planned_of
 from reticent.train.privacy_file import epsilons, privacy_file
 from reticent.train.scores import Scores, scores
-from reticent.train.settings import NOTHING, Settings, Simulation, SuperLink
+from reticent.train.settings import Settings, Simulation, SuperLink
 from reticent.train.simulated import simulate
 from reticent.train.tracking import trackers
 from reticent.train.watching import Watch
@@ -84,10 +83,7 @@ def _run(settings: Settings, root: Path, *, began: Began, told: Told, noted: Not
 
             made, limits, measured = run_on_devices(settings, engine, folder, began=began, told=told, noted=noted)
         else:
-            people = population(settings.data.origin, people=settings.data.people)
-            if not len(people):
-                raise SettingError(f"{settings.data.source} has nobody to train on; {NOTHING}")
-            made = planned(settings, people=len(people))
+            people, made = planned_of(settings)
             measured = measuring(made)
             _check_brought(made.plan)
             with host_of(engine, made) as host:

@@ -51,7 +51,6 @@ def figures(line: Mapping[str, Any], made: Planned) -> Iterator[tuple[str, float
     if made.settings.privacy.adaptive_clip is not None and line["clip_norm"] is not None:
         yield "privacy/clip_norm", line["clip_norm"]
     if pace is not None:
-        # not line["seconds"]: the first round may begin while the start is scored
         yield "speed/seconds", line["seconds_join"] + line["seconds_train"]
         yield "speed/people_per_second", pace
 
