@@ -75,6 +75,7 @@ def run(
         from reticent.train.compose import composed
         from reticent.train.early import begin_early
         from reticent.train.folder import RunFolder
+        from reticent.train.sweep import results_if_finished
     except ModuleNotFoundError as missing:
         raise StateError(
             f"running an experiment needs the package {missing.name}: pip install 'reticent[research,server]'; nothing was trained"
@@ -83,6 +84,8 @@ def run(
         raise SettingError(
             "a run takes settings as words, each a str, and its folder as a str or Path; nothing was trained"
         )
+    if not callable(told):
+        raise SettingError("told is called with each line of rounds.jsonl; nothing was trained")
     resumed = [word for word in overrides if word.startswith(RESUME)]
     shape = (len(resumed), len(overrides), folder is None)
     if shape not in ((1, 1, True), (0, len(overrides), False)) or RESUME in resumed or folder == "":
@@ -91,6 +94,9 @@ def run(
         )
     root = Path(resumed[0].removeprefix(RESUME)) if folder is None else Path(folder)
     settings = RunFolder(root).settings() if resumed else composed(overrides)
+    found = results_if_finished(settings, root)
+    if found is not None:
+        return Run(folder=root, results=found, rounds=tuple(RunFolder(root).lines()))
     begin_early(settings)
     from reticent.train.run import run as play
     from reticent.train.summary import note

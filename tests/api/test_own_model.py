@@ -123,6 +123,16 @@ def test_other_weights_than_the_declared_ones_are_never_loaded(tmp_path: Path) -
         reticent.register("other", other)
 
 
+def test_what_is_no_model_and_a_trunk_that_was_not_made_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="what is registered is a Model"):
+        reticent.register("mine", "x")  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="a torch module that was made, not its class"):
+        write_model(trunks.Recurrent, tmp_path / "x", random_pool(160))  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="this trunk fails on Inputs: RuntimeError: boom"):
+        write_model(trunks.Failing(), tmp_path / "x", random_pool(160))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_name_registered_again_means_the_newer_model(tmp_path: Path) -> None:
     reticent.register("mine", sound(tmp_path / "first.safetensors"))
     before = initial("mine", "all")

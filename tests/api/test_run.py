@@ -11,7 +11,7 @@ import pytest
 
 import reticent
 from reticent.cli import main
-from reticent.errors import InputError, SettingError
+from reticent.errors import InputError, SettingError, StateError
 from reticent.model.checkpoint_file import read_weights
 from reticent.recordings.archive import read_archive, write_archive
 from reticent.train import sweeping
@@ -166,6 +166,16 @@ def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
 def test_a_call_takes_a_folder_or_a_resume(words: list[str], folder: str | None) -> None:
     with pytest.raises(SettingError, match="takes a folder and settings, or"):
         reticent.run(*words, folder=folder)
+
+
+def test_a_folder_that_can_be_none_and_a_callback_that_is_none_are_refused(recording: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(StateError, match=f"{tmp_path / 'file'} can't be a run's folder"):
+        reticent.run(*WORDS, f"data.path={recording}", folder=tmp_path / "file")
+    with pytest.raises(SettingError, match="told is called with each line"):
+        reticent.run(*WORDS, f"data.path={recording}", folder=tmp_path / "run", told=3)  # type: ignore[arg-type]
+    assert (tmp_path / "file").read_text() == "mine"
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("rate", [1.0, 0.1])

@@ -106,3 +106,8 @@ class Rooted(Sound):
         plain = super().forward(seen)
         contrast = self.look(seen.frames).flatten(2).var(dim=2).sqrt()
         return Features(kind=torch.cat([plain.kind, contrast], dim=1), grid=plain.grid, place=plain.place)
+
+
+class Failing(Sound):
+    def forward(self, seen: Inputs) -> Features:
+        raise RuntimeError("boom")

@@ -94,7 +94,7 @@ def put_together(header, blocks, *, version=b"1"):
     return b"reticent-recording %b %b\n" % (version, hashlib.sha256(body).hexdigest().encode()) + body
 
 
-@given(st.lists(RECORDED, max_size=4))
+@given(st.lists(RECORDED, min_size=1, max_size=4))
 @settings(max_examples=60, deadline=None)
 def test_what_is_written_comes_back_exactly(tmp_path_factory, sessions):
     path = tmp_path_factory.mktemp("archive") / "any.recording"

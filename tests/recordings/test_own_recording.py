@@ -8,7 +8,7 @@ from reticent.actions.canvas import canonical_frame
 from reticent.actions.events import Button, EventKind, InputEvent
 from reticent.errors import FormatError, SettingError, StateError
 from reticent.recordings import drawn, source
-from reticent.recordings.archive import write_archive
+from reticent.recordings.archive import read_archive, write_archive
 from reticent.recordings.recorded import record_session, session
 
 SCREEN = np.add.outer(np.arange(400) // 4, np.arange(640) // 8).astype(np.uint8)
@@ -78,6 +78,51 @@ def test_a_frame_is_the_letterboxed_screen_and_a_patch_what_lies_round_the_point
 def test_events_and_screens_that_make_no_sense_are_refused(events, screen):
     with pytest.raises(SettingError):
         record_session("p", events, lambda event: screen, aspect=1.6)
+
+
+PIXELS = "x and y are fractions of the monitor, each from 0 to 1, and not pixels"
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (click(960, 0.5), PIXELS),
+        (click(7.0, 0.5), PIXELS),
+        (click(-3, 0.5), PIXELS),
+        (click(0.5, float("inf")), PIXELS),
+        (click(0.5, 0.5, t_ms=0.5), "times are whole ms"),
+        (click(0.5, 0.5, t_ms=-1), "times are whole ms"),
+        (InputEvent(t_ms=0, kind="click", x=0.5, y=0.5), "each of an EventKind"),
+        (7, "consists of InputEvents"),
+    ],
+)
+def test_an_event_that_no_sitting_has_is_called_what_it_is(event, said):
+    with pytest.raises(SettingError, match=said):
+        record_session("p", [event], lambda event: SCREEN, aspect=1.6)
+
+
+@pytest.mark.parametrize("name", ["a b", "", 7, "x" * 65])
+def test_a_name_that_no_file_takes_is_refused_at_once(name):
+    with pytest.raises(SettingError, match="a person's name takes"):
+        record_session(name, [click(0.5, 0.5)], lambda event: SCREEN, aspect=1.6)
+
+
+def test_a_screen_that_is_no_picture_is_refused():
+    with pytest.raises(SettingError, match="a screen is a numpy array"):
+        record_session("p", [click(0.5, 0.5)], lambda event: None, aspect=1.6)
+
+
+def test_what_cannot_be_written_or_opened_is_named(tmp_path):
+    sitting = record_session("p", [click(0.5, 0.5)], lambda event: SCREEN, aspect=1.6)
+    nowhere = tmp_path / "nowhere" / "x.recording"
+    with pytest.raises(StateError, match=f"{nowhere} can't be written"):
+        write_archive(nowhere, [sitting], title="x", datasheet="x")
+    with pytest.raises(StateError, match=f"the recording {nowhere} cannot be opened"):
+        read_archive(nowhere)
+    for nobody, said in (([], "needs somebody"), ([1], "consists of RecordedSessions")):
+        with pytest.raises(SettingError, match=said):
+            write_archive(tmp_path / "x", nobody, title="x", datasheet="x")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_is_a_source_with_the_same_split_and_the_same_people(own, monkeypatch):

@@ -152,19 +152,25 @@ def test_resume_goes_on_after_a_stop_to_the_same_model(finished, few, tmp_path, 
     assert json.loads((folder / "results.json").read_text())["rounds"] == 3
 
 
-def test_resume_of_a_finished_run_trains_nothing_more(finished):
-    before = (finished / "rounds.jsonl").read_bytes()
-    model = (finished / "model.safetensors").read_bytes()
-    patch = pytest.MonkeyPatch()
-    from tests.train.conftest import few
+def test_a_finished_run_is_read_again_and_nothing_of_it_is_written(finished, capsys):
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in finished.rglob("*") if path.is_file()}
+    for words in ([f"resume={finished}"], [*WORDS, "seed=3", f"hydra.run.dir={finished}"]):
+        assert main(["train", *words]) == 0
+        shown = capsys.readouterr()
+        assert "this run" in shown.out
+        assert shown.out.endswith(f"{finished} was finished before; nothing was trained or written\n")
+        assert shown.err == ""
+    after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in finished.rglob("*") if path.is_file()}
+    assert after == before
 
-    try:
-        few.__wrapped__(patch)
-        assert main(["train", f"resume={finished}"]) == 0
-    finally:
-        patch.undo()
-    assert (finished / "rounds.jsonl").read_bytes() == before
-    assert (finished / "model.safetensors").read_bytes() == model
+
+@pytest.mark.parametrize("lost", ["results.json", "report.html", "model.safetensors"])
+def test_what_a_finished_run_lost_is_made_again(lost, finished, few, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run" / lost).unlink()
+    assert main(["train", f"resume={tmp_path / 'run'}"]) == 0
+    assert (tmp_path / "run" / lost).is_file()
+    assert (tmp_path / "run" / "rounds.jsonl").read_bytes() == (finished / "rounds.jsonl").read_bytes()
 
 
 def test_a_journal_that_lost_rounds_gives_no_smaller_epsilon(finished, tmp_path, capsys):
@@ -412,6 +418,7 @@ def test_a_journal_that_is_none_is_refused_before_any_work(line, finished, tmp_p
 def test_a_run_without_its_checkpoint_is_refused_before_any_work(finished, few, tmp_path, capsys):
     folder = shutil.copytree(finished, tmp_path / "run")
     shutil.rmtree(folder / "checkpoint")
+    (folder / "results.json").unlink()  # or it would be read, and nothing else
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert main(["train", f"resume={folder}"]) == 1
     assert "round 2 was applied, and there is no checkpoint of it" in capsys.readouterr().err

@@ -5,11 +5,12 @@ import io
 import json
 import statistics
 import xml.etree.ElementTree as ET
+from itertools import product
 
 import pytest
 
 from reticent.errors import FormatError
-from reticent.train.sweep import condensed, keep_failure, read_sweep, table
+from reticent.train.sweep import Figure, condensed, keep_failure, read_sweep, spread, table
 from reticent.train.sweep_page import write_sweep
 from tests.audit.report.test_browser import CONTRAST
 from tests.audit.report.window import CHROMIUM, DRIVER, browser
@@ -237,6 +238,32 @@ def test_runs_that_were_scored_on_different_people_are_not_ranked_and_share_no_l
     assert "At best" not in page
     assert "Markov chain" not in (tmp_path / "sweep.svg").read_text()
     assert "private counts" not in (tmp_path / "sweep.svg").read_text()
+
+
+def test_rows_of_several_names_are_told_apart_beside_the_plot(tmp_path):
+    for number, (model, rule) in enumerate(product(("history", "office-10k"), ("mean", "median"))):
+        job(
+            tmp_path / str(number),
+            top1=0.5 + number / 100,
+            model={"name": model},
+            server__aggregation={"name": rule},
+            privacy__mode="local",
+        )
+    write_sweep(
+        tmp_path, read_sweep(tmp_path)
+    )  # matplotlib warns where nothing but labels fits, and warnings fail here
+    texts = [one.text for one in ET.parse(tmp_path / "sweep.svg").iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
+    assert [text for text in texts if "=" in text] == [
+        word
+        for model in ("history", "office-10k")
+        for rule in ("mean", "median")
+        for word in (f"model={model}", f"aggregation={rule}")
+    ]
+
+
+def test_an_epsilon_is_rounded_up():
+    assert spread("epsilon", Figure(mean=9.0811, sd=None)) == "9.09"
+    assert spread("epsilon", Figure(mean=3.99999999, sd=0.0)) == "4.00"
 
 
 def test_what_ran_away_takes_no_line_of_digits(tmp_path):

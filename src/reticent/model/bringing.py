@@ -30,6 +30,8 @@ def write_model(trunk: nn.Module, weights: Path, pool: Pool) -> Model:
     trunk: as `Model` says, its own weights trained on public data or just drawn. pool: public examples, 128 or more; 15,000 of
     them count. Raises: SettingError for a trunk that breaks the contract, StateError where nothing can be written.
     """
+    if not isinstance(trunk, nn.Module):
+        raise SettingError("a trunk is a torch module that was made, not its class; nothing was written")
     made_by = _importable(trunk)
     if type(trunk).forward is nn.Module.forward:
         raise SettingError("a trunk has a method forward, from Inputs to their Features; nothing was written")
@@ -97,6 +99,10 @@ def _features(trunk: nn.Module, pool: Pool) -> Features:
     with torch.no_grad():
         try:
             found = trunk.double()(inputs(pool, dtype=torch.float64))
+        except Exception as error:  # of somebody else's code
+            raise SettingError(
+                f"this trunk fails on Inputs: {type(error).__name__}: {error}; nothing was written"
+            ) from error
         finally:
             trunk.to(before)
     if not isinstance(found, Features):

@@ -85,6 +85,8 @@ def register(name: str, model: Model) -> None:
         raise SettingError("a model's name is lower case letters, digits, . _ -, up to 64; nothing was registered")
     if name in _MODELS or name in installed.names(taken=()):
         raise SettingError(f"{name} is the name of an installed model; choose another; nothing was registered")
+    if not isinstance(model, Model):
+        raise SettingError("what is registered is a Model, as make_model gives one; nothing was registered")
     own_widths(model)
     _registered[name] = model
 

@@ -11,6 +11,7 @@ The digest finds damage; it is no signature. Reading trusts nothing else that th
 anything is unpacked, and people are unpacked one at a time, so a device that needs one person pays for one.
 """
 
+import contextlib
 import hashlib
 import json
 import re
@@ -23,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reticent.errors import FormatError, NewerFormatError, SettingError, StateError
 from reticent.recordings.packing import MAX_BLOCK_BYTES, MAX_EVENTS, BlockCounts, pack, unpack
-from reticent.recordings.recorded import RecordedSession, check, session
+from reticent.recordings.recorded import PERSON, RecordedSession, check, check_person, session
 
 __all__ = [
     "Archive",
@@ -42,13 +43,12 @@ MAX_FILE_BYTES = 512 * 2**20
 MAX_HEADER_BYTES = 8 * 2**20
 MAX_PEOPLE = 100_000
 _FIRST_LINE = re.compile(rb"reticent-recording ([1-9][0-9]{0,8}) ([^\n]{0,80})\n")
-_PERSON = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class _Person(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    person: str = Field(pattern=f"^{_PERSON.pattern}$")
+    person: str = Field(pattern=f"^{PERSON.pattern}$")
     block: BlockCounts
     bytes: int = Field(ge=0, le=MAX_FILE_BYTES)
 
@@ -136,19 +136,25 @@ def write_archive(
 
     public: whether a trunk may learn from some of these people; False for those who agreed to less.
     The same sessions give the same bytes. Raises SettingError, and writes nothing, for what could not be read back:
-    a position outside [0, 1], decreasing times, another frame shape, an action without a frame.
+    a position outside [0, 1], decreasing times, another frame shape, an action without a frame, nobody. StateError where the
+    file can't be written.
     """
     grouped: dict[str, list[RecordedSession]] = {}
     for recorded in sessions:
+        if not isinstance(recorded, RecordedSession):
+            raise SettingError(
+                "a recording consists of RecordedSessions, as record_session makes them; nothing was written"
+            )
         grouped.setdefault(recorded.person, []).append(recorded)
+    if not grouped:
+        raise SettingError("a recording needs somebody who is recorded; nothing was written")
     packed = [pack_person(person, theirs) for person, theirs in grouped.items()]
     write_packed(Path(path), packed, title=title, datasheet=datasheet, public=public)
 
 
 def pack_person(person: str, sessions: Sequence[RecordedSession]) -> PackedPerson:
     """One person's sessions, in order, so that a large archive is made a person at a time. Raises: as `write_archive`."""
-    if not _PERSON.fullmatch(person):
-        raise SettingError("a person's name takes 1 to 64 of A-Z a-z 0-9 . _ -; nothing was written")
+    check_person(person)
     for recorded in sessions:
         check(recorded)
         try:
@@ -184,9 +190,10 @@ def write_packed(path: Path, people: Iterable[PackedPerson], *, title: str, data
     try:
         beside.write_bytes(first + body)
         beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise StateError(f"{path} can't be written ({error.strerror}); nothing was written") from error
 
 
 def read_archive(path: str | Path) -> Archive:
@@ -199,7 +206,7 @@ def read_archive(path: str | Path) -> Archive:
         with Path(path).open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise StateError(f"the recording cannot be opened ({error.strerror}); nothing was read") from None
+        raise StateError(f"the recording {path} cannot be opened ({error.strerror}); nothing was read") from None
     if len(data) > MAX_FILE_BYTES:
         raise FormatError(f"the recording is larger than {MAX_FILE_BYTES} bytes; nothing was read")
     return parse_archive(data)

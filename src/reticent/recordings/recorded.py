@@ -1,6 +1,7 @@
 """What does a recorder keep of one sitting, and which session is it?"""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,9 +10,11 @@ import numpy as np
 from reticent.actions.action import Frame, Grey, Session
 from reticent.actions.canvas import BAR, PATCH_SCREEN_SIDE, canonical_frame, canonical_patch
 from reticent.actions.coalesce import Coalescer, coalesce
-from reticent.actions.events import InputEvent
+from reticent.actions.events import EventKind, InputEvent
 from reticent.actions.vocabulary import FRAME_HEIGHT, FRAME_WIDTH, PATCH_SIDE
 from reticent.errors import FormatError, SettingError
+
+PERSON = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -42,9 +45,13 @@ def record_session(
     patch. aspect: width / height of that monitor. Raises SettingError for a screen or event that makes no sense.
     """
     kept = tuple(events)
+    check_person(person)
+    check_events(kept)
 
     def frame(index: int) -> Frame:
         grey = screen(kept[index])
+        if not isinstance(grey, np.ndarray):
+            raise SettingError("a screen is a numpy array of shape (height, width), uint8; nothing was written")
         return Frame(thumbnail=canonical_frame(grey), patch=_patch(grey, kept[index]))
 
     recorded = with_frames(person, kept, frame, aspect=aspect)
@@ -84,15 +91,30 @@ def session(recorded: RecordedSession) -> Session:
     return Session(actions=actions, frames=tuple(recorded.frames[action.start] for action in actions))
 
 
+def check_person(name: str) -> None:
+    """Raise SettingError for what no recording can call a person."""
+    if not (isinstance(name, str) and PERSON.fullmatch(name)):
+        raise SettingError("a person's name takes 1 to 64 of A-Z a-z 0-9 . _ -; nothing was written")
+
+
+def check_events(events: Sequence[InputEvent]) -> None:
+    """Raise SettingError for events that no sitting has."""
+    previous_ms = 0
+    for event in events:
+        if not (isinstance(event, InputEvent) and isinstance(event.kind, EventKind)):
+            raise SettingError("a sitting consists of InputEvents, each of an EventKind; nothing was written")
+        if not all(isinstance(part, int | float) and 0 <= part <= 1 for part in (event.x, event.y)):
+            raise SettingError(
+                "an event's x and y are fractions of the monitor, each from 0 to 1, and not pixels; nothing was written"
+            )
+        if not (isinstance(event.t_ms, int) and previous_ms <= event.t_ms < 2**31):
+            raise SettingError("times are whole ms that don't decrease, from 0 to below 2**31; nothing was written")
+        previous_ms = event.t_ms
+
+
 def check(recorded: RecordedSession) -> None:
     """Raise SettingError unless `recorded` can be written and read back as it is."""
-    previous_ms = 0
-    for event in recorded.events:
-        if not (math.isfinite(event.x) and 0 <= event.x <= 1 and math.isfinite(event.y) and 0 <= event.y <= 1):
-            raise SettingError("an event's position must lie in [0, 1]; nothing was written")
-        if not previous_ms <= event.t_ms < 2**31:
-            raise SettingError("times must not decrease and stay below 2**31 ms; nothing was written")
-        previous_ms = event.t_ms
+    check_events(recorded.events)
     if not (math.isfinite(recorded.aspect) and recorded.aspect > 0):
         raise SettingError("a monitor's width / height must be positive and finite; nothing was written")
     for index, frame in recorded.frames.items():

@@ -28,7 +28,15 @@ from reticent.train.folder import RunFolder
 from reticent.train.refusals import first_sentence, no_option, refused
 from reticent.train.settings import NOTHING, Settings, settings_of
 from reticent.train.summary import describe, note, summary
-from reticent.train.sweep import forget_failure, is_finished, keep_failure, read_sweep, results_of, table
+from reticent.train.sweep import (
+    forget_failure,
+    is_finished,
+    keep_failure,
+    read_sweep,
+    results_if_finished,
+    results_of,
+    table,
+)
 from reticent.train.sweeping import OWN_CONFIG, Begun, SweepRefused, begun, check_chosen, made
 
 RESUME = "resume="
@@ -242,6 +250,10 @@ def _run(
     settings: Settings, root: Path, *, alone: bool = True, noted: Callable[[str], None] | None = None
 ) -> dict[str, Any]:
     """alone: whether no other run writes to the same terminal at the same time."""
+    found = results_if_finished(settings, root)
+    if found is not None:
+        print(f"{summary(found, root)}\n{root} was finished before; nothing was trained or written", flush=True)
+        return found
     begin_early(settings)
     from rich.console import Console
 

@@ -11,7 +11,7 @@ import yaml  # type: ignore[import-untyped]  # has no type information
 
 from reticent.aggregate.durable import whole_lines
 from reticent.audit.report.files import Round
-from reticent.errors import FormatError, SettingError
+from reticent.errors import FormatError, SettingError, StateError
 from reticent.records.files import read_regular, replace_private
 from reticent.train.settings import NOTHING, Settings, named
 
@@ -50,7 +50,10 @@ class RunFolder:
 
     def begin(self, settings: Settings) -> None:
         """Write the settings down, or, on a resume, find the very same ones. Raises: StateError, SettingError."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(f"{self.root} can't be a run's folder ({error.strerror}); {NOTHING}") from error
         if not self.config.exists():
             strange = [path.name for path in (self.rounds, self.model, self.report, self.results) if path.exists()]
             if strange:
@@ -69,6 +72,8 @@ class RunFolder:
 
     def settings(self) -> Settings:
         """The settings of the run that lies here. Raises: StateError where there is none, FormatError."""
+        if not self.config.exists():
+            raise StateError(f"{self.root} isn't the folder of a run: it has no {self.config.name}; {NOTHING}")
         data = read_regular(self.config, what="settings", limit_bytes=_LIMIT_BYTES)
         try:
             value = yaml.safe_load(data)

@@ -1,5 +1,6 @@
 """The line of a run that is going on, rewritten in place on a terminal."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from reticent.aggregate.journal import Status
+from reticent.audit.report.wording import epsilon as rounded_up
 from reticent.train.planning import Planned
 from reticent.train.summary import describe
 from reticent.train.watching import Watch, counts, people_per_second, spent
@@ -89,7 +91,7 @@ class LiveLine(Watch):
         so_far = spent(made, self._done)
         limit = made.settings.privacy.epsilon
         whole = spent(made, made.plan.rounds) if limit is None else limit
-        return [f"ε {so_far:.2f}, {max(0.0, whole - so_far):.2f} left"]
+        return [f"ε {rounded_up(so_far)}, {math.floor(100 * max(0.0, whole - so_far) + 1e-6) / 100:.2f} left"]
 
     def _left(self, total: int) -> str:
         """From the pace of the last rounds; the round that is on counts from its start."""

@@ -24,6 +24,7 @@ _SEVERAL = "Ambiguous value for argument"
 _NO_GROUP = "No match in the defaults list"
 _IN_A_CALL = "Error in call to target"
 _MERGING = "Error merging override"
+_QUOTED = "; a value with a comma, an equals sign, spaces or other letters takes quotes of its own: 'setting=\"value\"'"
 _NO_OPTION = "Config group override"  # so begins a bare ValueError of Hydra's
 
 
@@ -48,13 +49,13 @@ def first_sentence(error: BaseException) -> str:
     elif len(lines) > 1 and _GOES_ON.match(lines[1]):
         sentence = f"{sentence} {lines[1]}"
     if isinstance(error, OverrideParseException):
-        return f"{error.override} can't be read; it should be setting=value or group=option"
+        return f"{error.override} can't be read; it should be setting=value or group=option{_QUOTED}"
     if sentence.startswith(_MERGING) and error.__cause__ is not None:
         return f"{sentence}: {first_sentence(error.__cause__)}"
     if isinstance(error, MissingConfigException) and error.options:
         return f"{sentence}; there are: {', '.join(error.options)}"
     if sentence.startswith(_SEVERAL):
-        return f"{sentence}; -m makes a run of each value"
+        return f"{sentence}; -m makes a run of each value{_QUOTED}"
     if sentence.endswith(_NO_GROUP):
         return "; ".join(lines[:2])
     near = _near(error.__cause__)

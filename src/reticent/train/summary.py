@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reticent.audit.report.wording import HUGE, simulated
+from reticent.audit.report.wording import epsilon as rounded_up
 
 _COLUMNS = {
     "top1": "top-1",
@@ -67,13 +68,15 @@ def summary(results: Mapping[str, Any], root: Path) -> str:
         said = f"top-1 {measured['top1']:.3f}, noise {measured['deviation']:.3f}" if known else "drowned in noise"
         lines.insert(
             -2,
-            f"measured by {measured['people']:,} people on what they have, at epsilon {measured['epsilon']:g}: {said}",
+            f"measured by {measured['people']:,} people on what they have, at epsilon {rounded_up(measured['epsilon'])}: {said}",
         )
     for unit, adversaries in results["epsilon"].items():
         for adversary, figures in adversaries.items():
             name = f"{unit}, {adversary}"
             other = figures.get("replace_one")
-            lines.append(f"{name:24}{figures['zero_out']:>12.2f}{'-' if other is None else f'{other:.2f}':>13}")
+            lines.append(
+                f"{name:24}{rounded_up(figures['zero_out']):>12}{'-' if other is None else rounded_up(other):>13}"
+            )
     if results["noise_over_path"] >= DROWNED:
         lines += [
             "",

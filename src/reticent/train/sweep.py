@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from reticent.aggregate.journal import Status
 from reticent.audit.report.wording import HUGE, simulated
+from reticent.audit.report.wording import epsilon as rounded_up
 from reticent.errors import FormatError
 from reticent.train.folder import RunFolder
-from reticent.train.settings import flat
+from reticent.train.settings import Settings, flat
 
 FAILED = "failed.json"
 PRIVATE = "private_ngram"
@@ -151,6 +153,23 @@ def is_finished(folder: Path) -> bool:
     return there and not (folder / FAILED).exists()
 
 
+def results_if_finished(settings: Settings, root: Path) -> dict[str, Any] | None:
+    """What a run that ended left in `root`, which is then read and not written again; None where anything of it is to be done.
+
+    Raises: SettingError for a run of other settings.
+    """
+    folder = RunFolder(root)
+    if not (is_finished(root) and folder.model.is_file()):
+        return None
+    folder.begin(settings.pinned())
+    if sum(line["status"] == Status.APPLIED for line in folder.lines()) != settings.server.rounds:
+        return None
+    try:
+        return results_of(root)
+    except FormatError:  # a run writes them anew
+        return None
+
+
 def forget_failure(folder: Path) -> None:
     """Before a job is tried again."""
     (folder / FAILED).unlink(missing_ok=True)
@@ -218,7 +237,8 @@ def csv_text(sweep: Sweep) -> str:
     for one in sweep.failures:
         words = dict(word.lstrip("+").partition("=")[::2] for word in one.words.split())
         known = [words.get(name, "") for name in sweep.settings]
-        writer.writerow([*known, 0, words.get("seed", ""), *[""] * (len(figures) + 4), one.sentence])
+        said = f"{one.words}: {one.sentence}"
+        writer.writerow([*known, 0, words.get("seed", ""), *[""] * (len(figures) + 4), said])
     return target.getvalue()
 
 
@@ -229,13 +249,13 @@ def shown(value: Any) -> str:
 
 def spread(name: str, figure: Figure) -> str:
     """Mean, and standard deviation over seeds where there are several that differ."""
-    digits = 2 if name == "epsilon" else 3
     if figure.mean >= HUGE:
         return f"{figure.mean:.1e}"
-    mean = f"{figure.mean:.{digits}f}"
-    return (
-        mean if figure.sd is None or (name == "epsilon" and figure.sd < 0.005) else f"{mean} ± {figure.sd:.{digits}f}"
-    )
+    if name == "epsilon":
+        mean, digits, told = rounded_up(figure.mean), 2, figure.sd is not None and figure.sd >= 0.005
+    else:
+        mean, digits, told = f"{figure.mean:.3f}", 3, figure.sd is not None
+    return f"{mean} ± {figure.sd:.{digits}f}" if told else mean
 
 
 def _rows(

@@ -19,6 +19,7 @@ _CHOSEN = {
     True: "The best of many was chosen on the validation people whom it is scored on: run it once with evaluate.part=test for a figure to report.",
     False: "The best of many was chosen on the very people it is scored on.",
 }
+_LONGEST = 26  # letters of a label beside a plot, the last ones of a longer
 _START = "public start, no training"
 _YLABEL = "next action right"
 _CAPTION = "Next action right on {part} people: mean over seeds, bars of one standard deviation. Higher is better."
@@ -104,7 +105,7 @@ def _picture(sweep: Sweep, *, keyed: bool = False) -> Picture:
 
 def _by_name(sweep: Sweep, title: str, *, keyed: bool) -> Picture:
     """Where nothing that was varied is a number."""
-    rows = [(_label(sweep.settings, row) or "all seeds", *_top1(row)) for row in sweep.rows]
+    rows = [(_lines_of(sweep.settings, row) or "all seeds", *_top1(row)) for row in sweep.rows]
     levels = _shared(sweep)
     private = {row.private.mean for row in sweep.rows if row.private is not None}
     if len(private) == 1:  # others stand in the table
@@ -182,6 +183,16 @@ def _lines(sweep: Sweep, axis: int) -> tuple[list[Measured], bool, str]:
 
 def _top1(row: Row) -> tuple[float, float | None]:
     return row.figures["top1"].mean, row.figures["top1"].sd
+
+
+def _lines_of(names: Sequence[str], row: Row) -> str:
+    """A label beside a plot, a line for each setting, as short as tells them apart."""
+    whole = [name.removesuffix(".name") for name in names]
+    short = [name.rpartition(".")[2] for name in whole]
+    used = short if len(set(short)) == len(short) else whole
+    values = [shown(value) for value in row.values]
+    said = values if len(names) == 1 else [f"{name}={value}" for name, value in zip(used, values, strict=True)]
+    return "\n".join(one if len(one) <= _LONGEST else f"…{one[1 - _LONGEST :]}" for one in said)
 
 
 def _label(names: Sequence[str], row: Row) -> str:

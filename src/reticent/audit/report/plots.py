@@ -176,7 +176,7 @@ def ranked(
     xlabel: str,
     keyed: bool = False,
 ) -> Markup:
-    """A mean with its bar for each label, one below the other, and levels with their labels. keyed: as in `measured`."""
+    """A mean with its bar for each label, which may have several lines, one below the other, and levels with their labels. keyed: as in `measured`."""
 
     def draw(axes: Axes) -> None:
         for place, (_, mean, deviation) in enumerate(rows):
@@ -187,7 +187,8 @@ def ranked(
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlabel(xlabel)
 
-    return _svg(name, draw, height_in=0.7 + 0.42 * len(rows), keys=len(levels) if keyed else 0)
+    tallest = max((label.count("\n") for label, _, _ in rows), default=0)
+    return _svg(name, draw, height_in=0.7 + (0.42 + 0.2 * tallest) * len(rows), keys=len(levels) if keyed else 0)
 
 
 def _bars(deviations: Sequence[float | None]) -> list[float] | None:
