@@ -4,11 +4,14 @@ import json
 import math
 import shutil
 from collections import Counter
+from itertools import product
 
 import pytest
 import yaml
+from hydra import initialize_config_dir
 
 from reticent.cli import main
+from reticent.errors import SettingError
 from reticent.privacy.gaussian import gaussian_epsilon, gaussian_mu
 from reticent.privacy.grid import release_mu
 from reticent.recordings import drawn, source
@@ -365,3 +368,19 @@ def test_a_launcher_that_is_not_there_is_one_sentence(tmp_path, capsys):
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "pip install 'reticent[sweep]'; nothing was trained" in said
+
+
+def test_what_a_sweeper_may_choose_has_each_value_and_each_combination_that_asks_people():
+    words = ["privacy.epsilon=choice(1,2)", "server.rounds=range(10,40)", "model=choice(a,b,c,d,e)", "seed=0"]
+    with initialize_config_dir(version_base="1.3", config_dir=str(app.conf_folder())):
+        found = sweeping.jobs([*words, "learn.learning_rate=interval(1,2)"], chosen=True)
+        assert {(job[0], job[1]) for job in found} == set(
+            product(("privacy.epsilon=1", "privacy.epsilon=2"), ("server.rounds=10", "server.rounds=40"))
+        )
+        assert {job[2] for job in found} == {f"model={name}" for name in "abcde"}
+        assert {job[4] for job in found} == {"learn.learning_rate=1.0", "learn.learning_rate=2.0"}
+        assert len(found) == 5
+        many = [f"privacy.{name}=choice({','.join(map(str, range(1, 40)))})" for name in ("epsilon", "clip_norm")]
+        with pytest.raises(SettingError, match="chooses from more than 1,024 combinations"):
+            sweeping.jobs(many, chosen=True)
+        assert sweeping.jobs(["seed=1"], chosen=True) == [("seed=1",)]

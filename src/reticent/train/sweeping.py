@@ -33,6 +33,7 @@ OWN_CONFIG = "a run's own config.yaml holds its settings"
 _COUNTS = ("max_batch_size", "n_jobs", "n_trials")  # of sweepers
 MOST_JOBS = 10_000
 MOST_CHOICES = 1_024  # of a sweeper that chooses, looked at before it does
+_ASKING = ("data", "evaluate", "engine", "experiment", "privacy", "server")
 ALL_THE_SAME = "evaluate.tune_on=people asks them all the same"
 
 
@@ -126,15 +127,20 @@ def _begin(config: DictConfig) -> None:
 
 
 def trials_of(config: Any) -> int | None:
-    """Of a sweeper that chooses settings as it goes, how many jobs it begins; None for one that is told them all. config: Hydra's own."""
-    trials: int | None = config.sweeper.get("n_trials")
-    return trials
+    """Of a sweeper that chooses settings as it goes, how many jobs it begins at most; None for one that is told them all. config: Hydra's own."""
+    sweeper = config.sweeper
+    if str(sweeper.get("_target_")).endswith(".BasicSweeper"):
+        return None
+    trials: int | None = sweeper.get("n_trials")
+    return MOST_JOBS if trials is None else trials
 
 
 def check_chosen(config: Any, settings: Settings) -> None:
     """Of a job whose settings a sweeper chose. Raises: SettingError where its people may not be asked again and again."""
+    if (trials_of(config) or 0) < 2:
+        return
     charge = _charge_of(settings)
-    if (trials_of(config) or 0) > 1 and charge.people is not None and not charge.allowed:
+    if charge.people is not None and not charge.allowed:
         raise SettingError(
             f"a sweep would choose between runs on {charge.people}, who are not public; {ALL_THE_SAME}; {NOTHING}"
         )
@@ -146,7 +152,8 @@ def missing(path: Path) -> tuple[Path, ...]:
 
 
 def jobs(words: Sequence[str], *, chosen: bool = False) -> list[tuple[str, ...]]:
-    """The words of each job. chosen: by a sweeper as it goes: what it may choose, ranges by their ends.
+    """The words of each job. chosen: by a sweeper as it goes: some that it may choose, among them each value, ranges by their ends, and
+    each combination of those that say who is asked for how much.
 
     Raises: SettingError for more than this program looks at before the first one begins.
     """
@@ -154,16 +161,31 @@ def jobs(words: Sequence[str], *, chosen: bool = False) -> list[tuple[str, ...]]
         list(words)
     )
     if chosen:
-        each = [_choices(one) for one in overrides]
-        if math.prod(map(len, each)) > MOST_CHOICES:
-            raise SettingError(
-                f"this sweep chooses from more than {MOST_CHOICES:,} combinations, and each is looked at before it begins: give ranges, or fewer choices; {NOTHING}"
-            )
-        return list(itertools.product(*each))
+        return _chosen(overrides)
     number = math.prod(map(_values, overrides))
     if number > MOST_JOBS:
         raise SettingError(f"this sweep has {number:,} jobs, and {MOST_JOBS:,} are the most; {NOTHING}")
     return [tuple(job) for job in BasicSweeper.split_arguments(overrides, None)[0]]
+
+
+def _chosen(overrides: Sequence[Override]) -> list[tuple[str, ...]]:
+    each = {one.get_key_element(): _choices(one) for one in overrides}
+    asking = [name for name in each if name.lstrip("+").partition(".")[0].partition("/")[0] in _ASKING]
+    number = math.prod(len(each[name]) for name in asking)
+    if number > MOST_CHOICES:
+        raise SettingError(
+            f"this sweep chooses from more than {MOST_CHOICES:,} combinations of who is asked for how much, and each is looked at before it "
+            f"begins: give ranges, or fewer choices; {NOTHING}"
+        )
+    if not all(each.values()):
+        return []
+    combined = list(itertools.product(*(each[name] for name in asking)))
+    found = []
+    for place in range(max(number, *map(len, each.values()), 1)):
+        words = {name: values[place % len(values)] for name, values in each.items()}
+        words |= dict(zip(asking, combined[place % number], strict=True))
+        found.append(tuple(words.values()))
+    return found
 
 
 def _values(override: Override) -> int:
