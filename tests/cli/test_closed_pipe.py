@@ -13,6 +13,8 @@ from reticent.cli import CLOSED_PIPE
     [
         "--help",
         "privacy epsilon --help",
+        "train --help",
+        "train --cfg job",
         "privacy epsilon --noise-multiplier 5 --steps 50 --delta 1e-6",
         "privacy epsilon --noise-multiplier 5 --steps 50 --delta 1e-6 --json",
     ],

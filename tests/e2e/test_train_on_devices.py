@@ -29,7 +29,7 @@ from reticent.sim.grid import WorkerGrid
 from reticent.sim.rounds import SimulatedRound
 from reticent.sim.worker import PartialSum
 from reticent.sim.workers import local_workers
-from reticent.train.app import conf_folder
+from reticent.train.groups import conf_folder
 from reticent.train.run import run
 from reticent.train.settings import Settings
 from tests.e2e.federation import ENVIRONMENT, RETICENT, Federation, audit, reticent, until

@@ -14,7 +14,7 @@ from reticent.cli import main
 from reticent.model.checkpoint_file import read_weights
 from reticent.privacy.grid import release_epsilon, release_mu
 from reticent.recordings import source
-from reticent.train.app import conf_folder
+from reticent.train.groups import conf_folder
 from reticent.train.summary import summary
 from tests.train.samples import WORDS
 
@@ -345,6 +345,14 @@ REFUSED = {
     ),
     "an option that is not there": ("privacy=secur_eps4", "Could not find 'privacy/secur_eps4'; there are: local_eps8"),
     "a setting misspelt": ("privacy.epsilom=3", "Could not override 'privacy.epsilom'; is privacy.epsilon meant?"),
+    "a setting of another option": (
+        "learn.sampling_rate=0.5",
+        "Could not override 'learn.sampling_rate': it is a setting of learn=all, learn=heads; nothing was trained",
+    ),
+    "a setting of an option below": (
+        "privacy.clip.quantile=0.5",
+        "Could not override 'privacy.clip.quantile': it is a setting of privacy/clip=adaptive; nothing was trained",
+    ),
     "a setting like no other": ("engine.zzz=3", "Could not override 'engine.zzz'; nothing was trained"),
     "several values without -m": ("privacy.epsilon=1,2", "'privacy.epsilon=1,2'; -m makes a run of each value"),
     "a name of another setting's": ("seed=${nope}", "seed: Interpolation key 'nope' not found"),

@@ -18,6 +18,7 @@ from reticent.recordings import drawn, source
 from reticent.recordings.archive import write_archive
 from reticent.train import app, sweeping
 from reticent.train.folder import RunFolder
+from reticent.train.groups import conf_folder
 from reticent.train.sweep import read_sweep
 from reticent.train.sweeping import Charge, told
 from tests.train.samples import WORDS
@@ -372,7 +373,7 @@ def test_a_launcher_that_is_not_there_is_one_sentence(tmp_path, capsys):
 
 def test_what_a_sweeper_may_choose_has_each_value_and_each_combination_that_asks_people():
     words = ["privacy.epsilon=choice(1,2)", "server.rounds=range(10,40)", "model=choice(a,b,c,d,e)", "seed=0"]
-    with initialize_config_dir(version_base="1.3", config_dir=str(app.conf_folder())):
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
         found = sweeping.jobs([*words, "learn.learning_rate=interval(1,2)"], chosen=True)
         assert {(job[0], job[1]) for job in found} == set(
             product(("privacy.epsilon=1", "privacy.epsilon=2"), ("server.rounds=10", "server.rounds=40"))

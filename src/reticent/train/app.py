@@ -25,6 +25,7 @@ from reticent.errors import InputError, ReticentError, SettingError, StateError
 from reticent.train import completion
 from reticent.train.early import begin_early
 from reticent.train.folder import RunFolder
+from reticent.train.groups import conf_folder
 from reticent.train.refusals import first_sentence, no_option, refused
 from reticent.train.settings import NOTHING, Settings, settings_of
 from reticent.train.summary import describe, note, summary
@@ -107,6 +108,8 @@ def _compose(arguments: Sequence[str]) -> None:
             if sweep.goes_on and sweep.root.exists():
                 note(f"stopped; the same command with hydra.sweep.dir={sweep.root} goes on with this sweep")
         raise
+    except BrokenPipeError:  # whoever read the output has enough
+        raise
     except SweepRefused as refusal:
         error = refusal.error
         if isinstance(error, ReticentError | HydraException | OmegaConfBaseException):
@@ -183,15 +186,6 @@ def _end_sweep(begun: Begun) -> bool:
         error = InputError if one.exit_code == InputError.exit_code else ReticentError
         raise error(f"job {one.job} of the sweep has no results: {one.sentence}")
     return True
-
-
-def conf_folder() -> Path:
-    """Where the config groups lie: in an installed package, or beside `src` in a checkout. Raises: StateError."""
-    package = Path(__file__).parents[1]
-    for folder in (package / "conf", package.parents[1] / "conf"):
-        if (folder / "train.yaml").is_file():
-            return folder
-    raise StateError(f"the config groups of `reticent train` are not in this installation; install it again; {NOTHING}")
 
 
 def _experiment(config: DictConfig) -> float:

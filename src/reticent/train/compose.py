@@ -6,7 +6,7 @@ from threading import Lock
 from hydra import compose, initialize_config_dir
 
 from reticent.errors import ReticentError
-from reticent.train.app import conf_folder
+from reticent.train.groups import conf_folder
 from reticent.train.refusals import no_option, refused
 from reticent.train.settings import Settings, settings_of
 

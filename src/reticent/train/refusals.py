@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from reticent.errors import ReticentError, SettingError
+from reticent.train.groups import options_with
 from reticent.train.settings import NOTHING
 
 _GOES_ON = re.compile(r"[a-z]+ ")  # and is no "full_key: ..."
@@ -24,6 +25,7 @@ _SEVERAL = "Ambiguous value for argument"
 _NO_GROUP = "No match in the defaults list"
 _IN_A_CALL = "Error in call to target"
 _MERGING = "Error merging override"
+_NO_SETTING = re.compile(r"Could not override '([\w.]+)'$")
 _QUOTED = "; a value with a comma, an equals sign, spaces or other letters takes quotes of its own: 'setting=\"value\"'"
 _NO_OPTION = "Config group override"  # so begins a bare ValueError of Hydra's
 
@@ -58,6 +60,10 @@ def first_sentence(error: BaseException) -> str:
         return f"{sentence}; -m makes a run of each value{_QUOTED}"
     if sentence.endswith(_NO_GROUP):
         return "; ".join(lines[:2])
+    if named := _NO_SETTING.match(sentence):
+        options = options_with(named[1])
+        if options:
+            return f"{sentence}: it is a setting of {', '.join(options)}"
     near = _near(error.__cause__)
     if near:
         return f"{sentence}; is {near} meant?"
