@@ -77,7 +77,7 @@ def private_steps(folder: Path) -> str:
         model, _, peer = one["name"].partition(": a private step, against ")
         label = peer.removesuffix(", its best").replace("one without", "without")
         rows.append((f"{label}, {model.rpartition(', ')[2]}", one["peer"] / one["ours"], None))
-    return named(folder, rows, [("ours", 1.0), ("the bar for Opacus' best", 1.5)], xlabel="time of a step over ours")
+    return named(folder, rows, [("ours", 1.0), ("the bar for Opacus' best", 1.5)], xlabel="step over ours")
 
 
 def cohorts(folder: Path) -> str:
