@@ -1,6 +1,7 @@
 """What stands on a terminal while a run goes on, and that nothing does where there is none."""
 
 import io
+import math
 import re
 import sys
 
@@ -40,7 +41,8 @@ def test_the_line_says_round_epsilon_so_far_and_left_metrics_pace_and_time(made)
     shown.close()
     said = shown.parts()
     after_two = spent(made, 2)  # 3 of 6 a round: everybody was asked once
-    assert said[:2] == ["round 2/4", f"ε {after_two:.2f}, {4 - after_two:.2f} left"]
+    up = math.ceil(100 * after_two) / 100
+    assert said[:2] == ["round 2/4", f"ε {up:.2f}, {4 - up:.2f} left"]  # what is spent is rounded up, what is left down
     assert said[2:] == ["top-1 0.500", "perplexity 3.250", "cell 0.250", "2 people/s"]
 
 
