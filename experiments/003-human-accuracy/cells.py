@@ -33,9 +33,22 @@ BACKING = 5.0  # as `evaluate.private_counts`: sightings that a shorter history 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    out, clients, chosen_on, scored = asked(__doc__.partition("\n")[0], out="cells.csv")
+    done = {(row["counts"], row["people"], row["seed"]) for row in rows(out)}
+    for name, people, seed in product(COUNTS, PEOPLE, SEEDS):
+        if (name, str(people), str(seed)) in done:
+            continue
+        tables = {norm: _released(clients[:people], COUNTS[name], clip_norm=norm, seed=seed) for norm in CLIP_NORMS}
+        best = max(CLIP_NORMS, key=lambda norm: _top1(tables[norm], chosen_on))
+        found = {"clip_norm": best, "cell_top1": f"{_top1(tables[best], scored):.4f}"}
+        append(out, {"counts": name, "people": people, "seed": seed, **found})
+
+
+def asked(what: str, *, out: str) -> tuple[Path, list[Pool], Pool, Pool]:
+    """What the command line says: the file for results, what each client counts, the examples to choose by and those to score."""
+    parser = argparse.ArgumentParser(description=what)
     parser.add_argument("recording", type=Path)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "cells.csv")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / out)
     arguments = parser.parse_args()
     data = source.of_file(arguments.recording)
     split = source.split(data)
@@ -43,14 +56,7 @@ def main() -> None:
     chosen_on, scored = (
         together([source.pool(data, person) for person in part]) for part in (split.validation, split.test)
     )
-    done = {(row["counts"], row["people"], row["seed"]) for row in rows(arguments.out)}
-    for name, people, seed in product(COUNTS, PEOPLE, SEEDS):
-        if (name, str(people), str(seed)) in done:
-            continue
-        tables = {norm: _released(clients[:people], COUNTS[name], clip_norm=norm, seed=seed) for norm in CLIP_NORMS}
-        best = max(CLIP_NORMS, key=lambda norm: _top1(tables[norm], chosen_on))
-        found = {"clip_norm": best, "cell_top1": f"{_top1(tables[best], scored):.4f}"}
-        append(arguments.out, {"counts": name, "people": people, "seed": seed, **found})
+    return arguments.out, clients, chosen_on, scored
 
 
 def _released(clients: list[Pool], counts: tuple[bool, bool], *, clip_norm: float, seed: int) -> np.ndarray:

@@ -7,7 +7,6 @@ RECORDING: as for accuracy.py. Each kind after its last 0 to `order` kinds, as o
 validation people, for each row anew. A row that the file has already is not counted again.
 """
 
-import argparse
 import math
 import sys
 from itertools import product
@@ -18,32 +17,22 @@ import numpy as np
 from reticent.actions.pool import Pool
 from reticent.actions.vocabulary import KINDS
 from reticent.evaluate.private_counts import _BACKING, _predicted, _table
-from reticent.model.pools import together
 from reticent.privacy.calibration import noise_multiplier
 from reticent.privacy.mechanism import grid_for, release_vector
 from reticent.privacy.noise import SeededNoise
-from reticent.recordings import source
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from cells import DELTA, PEOPLE, SEEDS, asked
 from kept import append, rows
 
-SEEDS, PEOPLE, EPSILONS, DELTA = (0, 1, 2), (200, 500, 1_000), (4.0, 8.0), 1e-5
+EPSILONS = (4.0, 8.0)
 ORDERS, CLIP_NORMS = (1, 2, 3), (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("recording", type=Path)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "kinds.csv")
-    arguments = parser.parse_args()
-    data = source.of_file(arguments.recording)
-    split = source.split(data)
-    clients = [source.split_time(data, person).earlier for person in split.client[: max(PEOPLE)]]
-    chosen_on, scored = (
-        together([source.pool(data, person) for person in part]) for part in (split.validation, split.test)
-    )
+    out, clients, chosen_on, scored = asked(__doc__.partition("\n")[0], out="kinds.csv")
     counted = {order: [_counts(pool, order) for pool in clients] for order in ORDERS}
-    done = {(row["people"], row["epsilon"], row["seed"]) for row in rows(arguments.out)}
+    done = {(row["people"], row["epsilon"], row["seed"]) for row in rows(out)}
     for people, epsilon, seed in product(PEOPLE, EPSILONS, SEEDS):
         if (str(people), f"{epsilon:g}", str(seed)) in done:
             continue
@@ -54,7 +43,7 @@ def main() -> None:
         _, order, norm, levels, backing = max(found, key=lambda one: one[0])
         top1, log_loss = _scores(levels, backing, scored)
         row = {"people": people, "epsilon": f"{epsilon:g}", "seed": seed, "order": order, "clip_norm": norm}
-        append(arguments.out, row | {"top1": f"{top1:.4f}", "perplexity": f"{math.exp(-log_loss):.4f}"})
+        append(out, row | {"top1": f"{top1:.4f}", "perplexity": f"{math.exp(-log_loss):.4f}"})
 
 
 def _counts(pool: Pool, order: int) -> np.ndarray:

@@ -152,6 +152,12 @@ def test_resume_goes_on_after_a_stop_to_the_same_model(finished, few, tmp_path, 
     assert json.loads((folder / "results.json").read_text())["rounds"] == 3
 
 
+def test_no_round_takes_less_time_than_its_training(finished):
+    lines = [json.loads(line) for line in (finished / "rounds.jsonl").read_text().splitlines()]
+    for line in lines[1:]:  # the first of them began while the start was scored
+        assert line["seconds"] >= line["seconds_train"] > 0
+
+
 def test_a_finished_run_is_read_again_and_nothing_of_it_is_written(finished, capsys):
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in finished.rglob("*") if path.is_file()}
     for words in ([f"resume={finished}"], [*WORDS, "seed=3", f"hydra.run.dir={finished}"]):

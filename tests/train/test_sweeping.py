@@ -9,6 +9,7 @@ from itertools import product
 import pytest
 import yaml
 from hydra import initialize_config_dir
+from omegaconf import OmegaConf
 
 from reticent.cli import main
 from reticent.errors import SettingError
@@ -105,6 +106,22 @@ def test_a_value_that_makes_no_sense_opens_no_way_to_people(words, private, begu
     assert said.count("\n") == 1
     assert said.endswith("nothing was trained\n")
     assert not (tmp_path / "sweep").exists()
+
+
+def test_a_fault_while_a_sweep_is_looked_at_begins_no_job(begun, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeping, "_charge_of", lambda settings: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["train", "-m", *WORDS, "seed=0,1", f"hydra.sweep.dir={tmp_path / 'sweep'}"])
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_a_sweeper_that_does_not_say_how_many_jobs_it_begins_may_begin_the_most():
+    for sweeper, trials in (
+        ({"_target_": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"}, None),
+        ({"_target_": "somebody.Sweeper"}, sweeping.MOST_JOBS),
+        ({"_target_": "somebody.Sweeper", "n_trials": 7}, 7),
+    ):
+        assert sweeping.trials_of(OmegaConf.create({"sweeper": sweeper})) == trials
 
 
 def test_a_recipe_gives_no_leave_to_ask_other_people(private, begun, tmp_path, capsys):

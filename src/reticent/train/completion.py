@@ -26,7 +26,7 @@ complete -o nospace -o default -F _reticent_completion reticent
 
 def is_asked(arguments: Sequence[str]) -> bool:
     """Whether they are Hydra's option for completion."""
-    return tuple(arguments[:1]) in {(option,) for option in _OPTIONS}
+    return bool(arguments) and arguments[0] in _OPTIONS
 
 
 def is_query(arguments: Sequence[str]) -> bool:
