@@ -6,7 +6,7 @@ public start does for them. Usage: python experiments/009-balabit/balabit.py BAL
 
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from reticent.aggregate.optimiser import Momentum
 from reticent.client import Task, answer
 from reticent.evaluate.baselines import baselines
 from reticent.evaluate.metrics import Metrics, Scorer
+from reticent.evaluate.private_counts import PrivateCounts
 from reticent.learn.train import Learner
 from reticent.model import catalogue
 from reticent.model.pools import together
@@ -88,6 +89,17 @@ def trained(everybody: Sequence[Person], asked: Plan, *, seed: int, whom: Sequen
     return state.weights
 
 
+def private_counts(times: Sequence[source.PersonTime], epsilon: float, *, seed: int) -> Iterator[Metrics]:
+    """For each person, of one release of counts by everybody, with the whole budget; which counts is chosen on drawn people, for nobody else is left."""
+    share = noise_multiplier(epsilon=epsilon, delta=DELTA, steps=1) / len(times) ** 0.5
+    counts = PrivateCounts(noise_multiplier=share, noise=SeededNoise(seed))
+    for time in times:
+        counts.add(time.earlier)
+    chosen_on = together(source.pool("drawn", person) for person in source.split("drawn").validation[:20])
+    for time in times:
+        yield counts.best(chosen_on, time.later)[1]
+
+
 def main(recording: str) -> None:
     """One line for each person, epsilon and seed, and for what they are compared with."""
     name = source.of_file(Path(recording))
@@ -117,6 +129,8 @@ def main(recording: str) -> None:
             weights = trained(everybody, asked, seed=seed, whom=everyone)
             for person in everyone:
                 keep("together", epsilon, seed, person, scorers[person].score(weights))
+            for person, figures in enumerate(private_counts(times, epsilon, seed=seed)):
+                keep("private counts", epsilon, seed, person, figures)
     alone = plan(NONE, people=1)
     for seed in range(SEEDS):
         for person in everyone:
