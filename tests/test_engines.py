@@ -46,6 +46,7 @@ from reticent.sim.rounds import SimulatedRound
 from reticent.sim.tasks import run_all
 from reticent.sim.worker import PartialSum, Worker, _mixed
 from reticent.sim.workers import local_workers
+from tests import one_plan
 from tests.api.trunks import Sound
 from tests.model.random_pools import random_pool
 from tests.sim.world import PEOPLE, a_plan, make_worker
@@ -71,7 +72,9 @@ def updates(monkeypatch: pytest.MonkeyPatch) -> list[Update]:
 
 def on_a_device(asked: Plan, weights: Floats, pool: Callable[[], Pool], memory: Memory, noise: SeededNoise) -> None:
     """Joined, charged, counter-signed, trained with a keeper's memory, sealed; only what training draws is the test's."""
-    device = Device(steps=asked.training.steps)
+    assert asked.training is not None
+    accepted = {name: getattr(asked.training, name) for name in ("sampling_rate", "expected_batch", "steps")}
+    device = Device(**accepted, min_cohort=asked.min_cohort)
     signed, data = device.organisation.signed(asked), weights.astype("<f4").tobytes()
     reply = device.join(join_request(signed, data))
     client.train(
@@ -86,9 +89,16 @@ def on_a_device(asked: Plan, weights: Floats, pool: Callable[[], Pool], memory: 
     )
 
 
-@pytest.mark.parametrize("steps", [1, 3])
-def test_a_device_and_a_worker_make_the_same_update_to_the_bit(steps: int, updates: list[Update]) -> None:
-    asked = plan(training=training(steps=steps))
+@pytest.mark.parametrize(
+    "asked",
+    [
+        plan(training=training(steps=1)),
+        plan(training=training(steps=3)),
+        one_plan.one_plan(issued_at=NOW - 10, expires_at=NOW + 3_600),
+    ],
+    ids=["one step", "three steps", "the plan that every engine plays"],
+)
+def test_a_device_and_a_worker_make_the_same_update_to_the_bit(asked: Plan, updates: list[Update]) -> None:
     weights = initial(MODEL, "heads")
     weights = weights + np.random.default_rng(0).normal(0, 0.01, weights.shape).astype(np.float32)
     memory = Memory()
@@ -113,7 +123,7 @@ def test_a_device_and_a_worker_make_the_same_update_to_the_bit(steps: int, updat
 
 WORDS = ("data=drawn", "data.people=4", "model=history", "server.rounds=2", "server.cohort=3", "seed=5")
 KINDS = {
-    "as devices do": ("learn=heads",),
+    "as devices do": (*one_plan.SIMULATED, f"data.people={one_plan.PEOPLE}", "server.cohort=null"),
     "plain, adaptive, FedAdam": (
         "learn=plain",
         "learn.epochs=2",
@@ -123,7 +133,8 @@ KINDS = {
     ),
     "the trunk too": ("learn=all", "model.name=office-10k", "learn.noise_multiplier=0.1"),
 }
-"""Runs that every engine plays, by what people train."""
+"""Runs that every engine plays, by what people train. The first is of the plan that tests/e2e/test_train_on_devices.py sends to
+devices; here it is played by people, to the bit alike, and there each engine adds up what devices sent."""
 
 
 @pytest.fixture(scope="module")
@@ -413,7 +424,7 @@ def test_flower_would_end_a_ray_that_others_use_and_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("words", list(KINDS.values())[:2], ids=list(KINDS)[:2])
+@pytest.mark.parametrize("words", KINDS.values(), ids=KINDS)
 def test_flower_s_own_simulation_gives_the_same_bits(
     words: tuple[str, ...],
     ray: None,

@@ -1,4 +1,4 @@
-"""Up to which noise do a median and a trimmed mean withstand hostile clients? Real updates of 73 office people, three seeds.
+"""Up to which noise do a median and a trimmed mean withstand hostile clients? Real updates of 49 office people, three seeds.
 
 .venv/bin/python experiments/010-robust-centres/centres.py > experiments/010-robust-centres/centres.csv
 """

@@ -7,15 +7,15 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-import hydra
 import numpy as np
 import pytest
-from omegaconf import OmegaConf
 
 from reticent.aggregate.checkpoint import read_checkpoint
-from reticent.aggregate.optimiser import Momentum
+from reticent.aggregate.optimiser import Momentum, ServerState
 from reticent.aggregate.rounds import Course, run_course
 from reticent.errors import InputError
 from reticent.model.public import initial
@@ -25,20 +25,20 @@ from reticent.records.ledger import read_ledger
 from reticent.records.messages import decode_reply
 from reticent.records.plan import Plan
 from reticent.records.signed import Signed
-from reticent.sim.grid import WorkerGrid
-from reticent.sim.rounds import SimulatedRound
+from reticent.sim.rounds import Nodes, SimulatedRound
 from reticent.sim.worker import PartialSum
-from reticent.sim.workers import local_workers
-from reticent.train.groups import conf_folder
+from reticent.train.hosts import host_of
+from reticent.train.planning import planned
 from reticent.train.run import run
-from reticent.train.settings import Settings
+from reticent.train.settings import SuperLink
+from tests import one_plan
 from tests.e2e.federation import ENVIRONMENT, RETICENT, Federation, audit, reticent, until
+from tests.one_plan import composed
 from tests.world import LARGEST
 
 pytestmark = pytest.mark.timeout(600)
 
 PEOPLE = ("drawn-0001", "drawn-0002", "drawn-0004")
-ROUNDS = 2
 MEASURE = "evaluate.private_epsilon=2"
 
 
@@ -48,9 +48,7 @@ def words(federation: Federation, out: Path, *more: str) -> list[str]:
         "train",
         "engine=superlink",
         f"engine.folder={federation.server}",
-        "privacy=local_eps8",
-        "privacy.delta=1e-6",
-        "privacy.epsilon=4",
+        *one_plan.WORDS,
         *more,
         f"hydra.run.dir={out}",
     ]
@@ -72,13 +70,6 @@ def ledgers(states: Sequence[Path]) -> list[bytes]:
     return [(state / "keeper" / "ledger.jsonl").read_bytes() for state in states]
 
 
-def composed(arguments: Sequence[str]) -> Settings:
-    with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        values = OmegaConf.to_container(hydra.compose("train", overrides=[*arguments]), resolve=True)
-    assert isinstance(values, dict)
-    return Settings.of({str(name): value for name, value in values.items()})
-
-
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -97,13 +88,13 @@ def test_what_devices_would_refuse_is_said_before_anybody_is_asked(
 ) -> None:
     before, runs = ledgers(states), list((federation.server / "runs").iterdir())
     with pytest.raises(InputError, match=re.escape(said)):
-        run(composed([*words(federation, tmp_path, "server.rounds=2")[1:-1], *more]), tmp_path)
+        run(composed(*words(federation, tmp_path)[1:-1], *more), tmp_path)
     assert ledgers(states) == before
     assert list((federation.server / "runs").iterdir()) == runs
 
 
 def test_a_refusal_reaches_the_operator_as_one_sentence(federation: Federation, tmp_path: Path) -> None:
-    printed = reticent(*words(federation, tmp_path / "out", "server.rounds=2", "learn.steps=4"), code=2)
+    printed = reticent(*words(federation, tmp_path / "out", "learn.steps=4"), code=2)
     (sentence,) = printed.strip().splitlines()
     assert sentence.startswith("reticent: the policy that devices accepted has exactly learn.steps=1:")
 
@@ -112,7 +103,7 @@ def test_a_refusal_reaches_the_operator_as_one_sentence(federation: Federation, 
 def out(federation: Federation, states: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of a whole run."""
     folder = tmp_path_factory.mktemp("run") / "out"
-    printed = reticent(*words(federation, folder, f"server.rounds={ROUNDS}"))
+    printed = reticent(*words(federation, folder))
     assert "3 of 3 devices a round" in printed
     return folder
 
@@ -135,7 +126,7 @@ def test_the_output_folder_holds_what_a_simulation_leaves(
         "checkpoint",
     }
     results = json.loads((out / "results.json").read_bytes())
-    assert (results["engine"], results["rounds"], results["people"]) == ("superlink", ROUNDS, 3)
+    assert (results["engine"], results["rounds"], results["people"]) == ("superlink", one_plan.ROUNDS, one_plan.PEOPLE)
     privacy = json.loads((out / "privacy.json").read_bytes())
     assert (privacy["simulated"], privacy["limits"]) == (False, {"employee": 50.0, "example": 50.0})
     assert [one["status"] for one in map(json.loads, (out / "rounds.jsonl").read_text().splitlines())] == [
@@ -170,12 +161,22 @@ class Replay:
         return PartialSum(values=values, released=len(payloads), peak_rss_mb=0.0, process="replay")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_simulation_s_aggregation_of_the_stored_payloads_reaches_the_same_weights(
-    workers: int, federation: Federation, out: Path, tmp_path: Path
+def test_a_simulation_of_the_same_words_plays_the_very_plan_that_devices_were_sent(out: Path) -> None:
+    _, plan = plan_of(out)
+    assert one_plan.one_plan(issued_at=plan.issued_at, expires_at=plan.expires_at) == plan
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray forgets the processes that it ended
+@pytest.mark.parametrize(("engine", "workers"), [("inprocess", 1), ("inprocess", 2), ("ray", 2), ("flower", 2)])
+def test_every_engine_s_aggregation_of_the_stored_payloads_reaches_the_same_weights(
+    engine: str, workers: int, federation: Federation, out: Path, tmp_path: Path
 ) -> None:
-    """design.md section 8: sums in another process and another order, the same bits, the velocity included."""
+    """design.md section 8: sums in other processes and another order, the same bits, the velocity included."""
+    if engine != "inprocess" and find_spec("ray") is None:
+        pytest.skip(f"engine={engine} needs the package ray")
     plan_id, plan = plan_of(out)
+    settings = composed(*one_plan.SIMULATED, f"engine={engine}", f"engine.workers={workers}")
+    assert not isinstance(settings.engine, SuperLink)
     course = Course(
         plan_id=plan_id,
         terms=plan,
@@ -184,15 +185,23 @@ def test_the_simulation_s_aggregation_of_the_stored_payloads_reaches_the_same_we
         publish=lambda rounds, weights: None,
         now=lambda: 0.0,
     )
-    make = partial(Replay, federation.server / "runs" / plan_id / "replies")
-    with WorkerGrid(local_workers(make, workers=workers)) as grid:  # type: ignore[arg-type]  # a worker by form
-        play = SimulatedRound(grid=grid, plan=plan, people=3, size=3, seed=0, optimiser=Momentum())
-        replayed = run_course(course, initial(plan.model, plan.trainable), play)
+    replayed: list[ServerState] = []
+
+    def rounds(grid: Nodes) -> None:
+        play = SimulatedRound(
+            grid=grid, plan=plan, people=one_plan.PEOPLE, size=one_plan.PEOPLE, seed=0, optimiser=Momentum()
+        )
+        replayed.append(run_course(course, initial(plan.model, plan.trainable), play))
+
+    make: Any = partial(Replay, federation.server / "runs" / plan_id / "replies")  # a worker by form
+    with host_of(settings.engine, planned(settings, people=one_plan.PEOPLE)) as host:
+        host.play(make, rounds)
+    (ours,) = replayed
     real = read_checkpoint(out / "checkpoint", plan_id=plan_id, parameters=plan.parameters, optimiser=Momentum())
     assert real is not None
-    assert real.round == ROUNDS - 1
-    np.testing.assert_array_equal(real.state.weights, replayed.weights)
-    np.testing.assert_array_equal(real.state.moments["velocity"], replayed.moments["velocity"])
+    assert real.round == one_plan.ROUNDS - 1
+    np.testing.assert_array_equal(real.state.weights, ours.weights)
+    np.testing.assert_array_equal(real.state.moments["velocity"], ours.moments["velocity"])
     hashes = [
         [line["new_weights_hash"] for line in map(json.loads, (folder / "rounds.jsonl").read_text().splitlines())]
         for folder in (out, tmp_path)
