@@ -1,5 +1,6 @@
 """The workload through reticent's own seam: workers, grid, round and server step; the local step is that of `kernel`."""
 
+from functools import partial
 from typing import Any
 
 import workload
@@ -22,17 +23,19 @@ class CentralNoise:
         self._optimiser = Momentum(momentum=0.0)
 
     def step(self, state: ServerState, mean_update: Any, *, step: int, steps: int) -> ServerState:
-        return self._optimiser.step(state, mean_update + workload.noise(step) / self._cohort, step=0, steps=1)
+        return self._optimiser.step(
+            state, mean_update + workload.noise(step, len(mean_update)) / self._cohort, step=0, steps=1
+        )
 
 
 def main() -> None:
     """Play the rounds that the command line asks for."""
     asked = workload.asked()
-    weights = workload.weights()
+    weights = workload.weights(asked.task)
     plan = Plan(
         purpose="speed",
         model="cnn",
-        parameters=workload.PARAMETERS,
+        parameters=len(weights),
         trainable="all",
         training=LocalTraining(
             sampling_rate=1.0, expected_batch=16, steps=1, learning_rate=0.05, clip_norm=1.0, noise_multiplier=1.0
@@ -44,7 +47,7 @@ def main() -> None:
         expires_at=1,
     )
     state, told = Momentum().start(weights), workload.Told()
-    with WorkerGrid(local_workers(make_worker, workers=asked.workers)) as grid:
+    with WorkerGrid(local_workers(partial(make_worker, asked.task), workers=asked.workers)) as grid:
         play = SimulatedRound(
             grid=grid,
             plan=plan,

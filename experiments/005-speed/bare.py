@@ -7,18 +7,18 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import workload
-from kernel import Kernel
+from kernel import factor, kernel
 
 
 def main() -> None:
     asked = workload.asked()
-    weights = workload.weights()
-    kernel, told = Kernel(), workload.Told()
+    weights = workload.weights(asked.task)
+    local, told = kernel(asked.task), workload.Told()
     for number in range(asked.rounds):
-        total = workload.noise(number)
+        total = workload.noise(number, len(weights))
         for client in workload.cohort(number, clients=asked.clients, size=asked.cohort):
-            moved, factor = kernel.update(weights, client)
-            total += np.float32(factor) * moved
+            moved = local.moved(weights, number, client)
+            total += np.float32(factor(moved)) * moved
         weights = weights + total / np.float32(asked.cohort)
         told.round()
     told.end(weights, asked.weights)

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 import workload
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, max_pool2d, relu
-from workload import BATCH, CLASSES, EXAMPLES, PARAMETERS, SEED, SIDE
+from workload import SEED
 
+EXAMPLES, BATCH, CLASSES, SIDE, LEARNING_RATE = 64, 16, 10, 32, 0.05
 _IMAGES = 4_096
 
 
@@ -31,14 +33,17 @@ class Cnn(nn.Module):
         return out
 
 
-def start() -> tuple[Cnn, np.ndarray]:
-    """The model, and its weights as one float32 vector in the order of its parameters."""
+def model() -> Cnn:
+    """With the weights where training begins."""
     torch.set_num_threads(1)
-    model, weights = Cnn(), workload.weights()
-    torch.nn.utils.vector_to_parameters(torch.from_numpy(weights.copy()), model.parameters())
-    if weights.shape != (PARAMETERS,):
-        raise SystemExit(f"the model has {len(weights)} parameters, not {PARAMETERS}")
-    return model, weights
+    made = Cnn()
+    torch.nn.utils.vector_to_parameters(torch.from_numpy(workload.weights("cnn")), made.parameters())
+    return made
+
+
+def parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """By their names, in the order of the flat vector."""
+    return list(model.named_parameters())
 
 
 @lru_cache(maxsize=1)
@@ -53,16 +58,21 @@ def _rows(client: int) -> Tensor:
     return torch.from_numpy(np.random.default_rng([SEED, client]).integers(0, _IMAGES, EXAMPLES))
 
 
-def data(client: int) -> tuple[Tensor, Tensor]:
-    """One client's examples: (EXAMPLES, 1, 32, 32) and labels (EXAMPLES,)."""
+def data(number: int, client: int) -> list[Tensor]:
+    """One client's examples, the same in each round: (EXAMPLES, 1, 32, 32) and labels (EXAMPLES,)."""
     images, labels = _images()
     rows = _rows(client)
-    return images[rows], labels[rows]
+    return [images[rows], labels[rows]]
 
 
 def local_loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """Of one batch."""
     return cross_entropy(model(images), labels)
+
+
+def optimiser(model: nn.Module, parameters: Any, lr: float) -> torch.optim.Optimizer:
+    """For one client's steps."""
+    return torch.optim.SGD(parameters, lr=lr)
 
 
 def batches(images: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

@@ -15,13 +15,18 @@ import numpy as np
 import psutil
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "reticent-bench"
+_PRIVATE = ["opacus==1.6.0", "safetensors"]  # for a person's private step, and for the shipped model's weights
 _PEERS = {
-    "pfl": ("pfl_peer.py", ["pfl==0.6.0", "torch==2.13.0"]),
-    "BlazeFL": ("blazefl_peer.py", ["torch==2.13.0", "numpy", "tqdm"]),
+    "pfl": ("pfl_peer.py", ["pfl==0.6.0", "torch==2.13.0", *_PRIVATE]),
+    "BlazeFL": ("blazefl_peer.py", ["torch==2.13.0", "numpy", "tqdm", *_PRIVATE]),
     "Flower": ("flower_peer.py", ["flwr[simulation]==1.41.0", "torch==2.13.0"]),
 }
 _BLAZEFL = ["--ignore-requires-python", "--no-deps", "--pre", "blazefl>=3.0.0b1,<4"]
+_ENVIRONMENT = os.environ | {
+    "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+}  # peers take the shipped model's network
 _INSTALL_S, _RUN_S, _LOOK_S = 1_800, 3_600, 0.2
 
 
@@ -86,16 +91,17 @@ def _for_this_python(package: Path) -> None:
         path.write_text(f"from __future__ import annotations\n\n{text}")
 
 
-def run(engine: Engine, *, clients: int, cohort: int, rounds: int) -> Ran | str:
+def run(engine: Engine, *, task: str, clients: int, cohort: int, rounds: int) -> Ran | str:
     """One run of so many rounds; or the last line of what went wrong."""
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "weights.npy"
-        words = {"clients": clients, "cohort": cohort, "rounds": rounds, "workers": engine.workers, "weights": weights}
+        words = {"task": task, "clients": clients, "cohort": cohort, "rounds": rounds, "workers": engine.workers}
+        words["weights"] = weights
         command = [engine.python, str(engine.program), *(f"--{name}={value}" for name, value in words.items())]
         log = Path(folder) / "log"
         began, times, peak, first = time.monotonic(), [], 0.0, 0.0
         with log.open("w+b") as said, Path(folder, "out").open("w+b") as out:
-            process = subprocess.Popen(command, stdout=out, stderr=said)
+            process = subprocess.Popen(command, stdout=out, stderr=said, env=_ENVIRONMENT)
             while process.poll() is None:
                 peak = max(peak, memory_mb(process.pid))
                 if not first and b"round " in Path(folder, "out").read_bytes():
@@ -127,13 +133,15 @@ def memory_mb(pid: int) -> float:
     return total / (1 << 20)
 
 
-def contest(engines: Sequence[Engine], *, repeats: int, clients: int, cohort: int, rounds: int) -> dict[str, list[Ran]]:
+def contest(
+    engines: Sequence[Engine], *, task: str, repeats: int, clients: int, cohort: int, rounds: int
+) -> dict[str, list[Ran]]:
     """Every engine in turn, `repeats` times over; who fails is left out with a word."""
     found: dict[str, list[Ran]] = {}
     left = list(engines)
     for _ in range(repeats):
         for engine in list(left):
-            ran = run(engine, clients=clients, cohort=cohort, rounds=rounds)
+            ran = run(engine, task=task, clients=clients, cohort=cohort, rounds=rounds)
             if isinstance(ran, str):
                 print(f"{engine.name} is left out: {ran}", file=sys.stderr, flush=True)
                 left.remove(engine)

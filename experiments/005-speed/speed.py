@@ -1,4 +1,4 @@
-"""How long does a round take, beside other simulators and beside a bare loop? One workload, interleaved repeats, medians."""
+"""How long does a round take, beside other simulators and beside a bare loop? The same work, interleaved repeats, medians."""
 
 import json
 import statistics
@@ -18,31 +18,38 @@ sys.path.insert(0, str(Path(__file__).parent))
 import contest
 
 TOLERANCE = 1e-5
-REPEATS = 3  # of the shipped model's runs
+REPEATS = 3
+TASKS = {
+    "cnn": "",
+    "heads": "the shipped model's heads, example level, ",
+    "all": "all of the shipped model, example level, ",
+}
 WORDS = ("data=drawn", "data.people=20", "learn=heads", "server.rounds=4")
 ALONE = ("learn=heads", "engine.workers=1", "server.rounds=6")  # on the embedded people
 
 
 def bars(*, quick: bool) -> Iterator[dict[str, Any]]:
-    sizes = ((100, 50),) if quick else ((100, 50), (1_000, 100))
-    for clients, cohort in sizes:
-        yield from _sizes(clients, cohort, repeats=1 if quick else 3, rounds=3 if quick else 6)
+    repeats, rounds = (1, 3) if quick else (REPEATS, 6)
+    for task in TASKS:
+        yield from _sizes(task, 100, 50, repeats=repeats, rounds=rounds)
     if not quick:
+        yield from _sizes("cnn", 1_000, 100, repeats=repeats, rounds=rounds)
+        yield from _sizes("all", 1_000, 100, repeats=repeats, rounds=3)
         yield from _real_model()
         yield from _beside_its_bare_loop()
 
 
-def _sizes(clients: int, cohort: int, *, repeats: int, rounds: int) -> Iterator[dict[str, Any]]:
+def _sizes(task: str, clients: int, cohort: int, *, repeats: int, rounds: int) -> Iterator[dict[str, Any]]:
     engines: list[contest.Engine] = [contest.ours(1), contest.ours(2), contest.bare()]
-    for name in ("pfl", "BlazeFL", "Flower"):
+    for name in ("pfl", "BlazeFL", "Flower") if task == "cnn" else ("pfl", "BlazeFL"):
         found = contest.peer(name, workers=2 if name == "Flower" else 1)
         if isinstance(found, str):
             print(f"{name} is left out: {found}", file=sys.stderr, flush=True)
         else:
             engines.append(found)
-    ran = contest.contest(engines, repeats=repeats, clients=clients, cohort=cohort, rounds=rounds)
+    ran = contest.contest(engines, task=task, repeats=repeats, clients=clients, cohort=cohort, rounds=rounds)
     one, two, loop = (ran.get(engine.name, []) for engine in (contest.ours(1), contest.ours(2), contest.bare()))
-    what = f"{clients:,} clients, {cohort} a round"
+    what = f"{TASKS[task]}{clients:,} clients, {cohort} a round"
     if not (one and two and loop):
         raise SystemExit("this package's own engine failed; see above")
     apart = {name: _apart(runs[0].weights, loop[0].weights) for name, runs in ran.items()}

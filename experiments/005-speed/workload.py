@@ -1,4 +1,5 @@
-"""The work that every engine is given: one small CNN (`cnn.py`), made-up clients, clipped updates, central noise. Needs numpy only.
+"""The work that every engine is given: a small CNN (`cnn.py`) or the shipped model under example-level privacy (`shipped.py`),
+made-up clients, clipped updates, central noise. Needs no torch.
 
 What a client does, which clients are asked in a round, and what noise is added are functions of numbers alone, so that every
 engine comes to the same weights up to rounding.
@@ -7,23 +8,39 @@ engine comes to the same weights up to rounding.
 import argparse
 import math
 import time
+from typing import Any
 
 import numpy as np
 
-PARAMETERS = 138_698
-EXAMPLES, BATCH, CLASSES, SIDE = 64, 16, 10, 32
-LEARNING_RATE, CLIP_NORM, NOISE_MULTIPLIER, SEED = 0.05, 0.5, 0.5, 7
+TASKS = ("cnn", "heads", "all")  # the two last are of the shipped model: what of it trains
+SHIPPED, WINDOWS = "office-60k", 45  # and what each client has
+CLIP_NORM, NOISE_MULTIPLIER, SEED = 0.5, 0.5, 7
 GRID = 2.0**-39  # so fine that a sum on it is a float's
 _LAYERS = ((16, 9), (32, 144), (256, 512), (10, 256))  # outputs, and what each sees
 
 
-def weights() -> np.ndarray:
-    """Where training begins, float32 (P,), in the order of the model's parameters: uniform, by how many numbers a unit sees."""
+def weights(task: str) -> np.ndarray:
+    """Where training begins, float32 (P,), in the order of the model's parameters; of the CNN uniform, by how many numbers a unit sees."""
+    if task != "cnn":
+        from reticent.model.public import initial
+
+        return initial(SHIPPED, task)
     random, parts = np.random.default_rng([SEED, 0, 2]), []
     for outputs, seen in _LAYERS:
         reach = 1 / math.sqrt(seen)
         parts += [random.uniform(-reach, reach, outputs * seen), random.uniform(-reach, reach, outputs)]
     return np.concatenate(parts).astype(np.float32)
+
+
+def torch_side(task: str) -> Any:
+    """The task's model, data and optimiser, as peers take them: `cnn`, or a `shipped.Shipped`."""
+    if task == "cnn":
+        import cnn
+
+        return cnn
+    from shipped import Shipped
+
+    return Shipped(task)
 
 
 def cohort(number: int, *, clients: int, size: int) -> list[int]:
@@ -33,10 +50,10 @@ def cohort(number: int, *, clients: int, size: int) -> list[int]:
     return sorted(order[place * size : (place + 1) * size].tolist())
 
 
-def noise(number: int) -> np.ndarray:
+def noise(number: int, parameters: int) -> np.ndarray:
     """What is added to the sum of a round's updates, float32 (P,)."""
     random = np.random.default_rng([SEED, number, 1])
-    return random.standard_normal(PARAMETERS, dtype=np.float32) * np.float32(NOISE_MULTIPLIER * CLIP_NORM)
+    return random.standard_normal(parameters, dtype=np.float32) * np.float32(NOISE_MULTIPLIER * CLIP_NORM)
 
 
 def factor(norm: float) -> float:
@@ -47,6 +64,7 @@ def factor(norm: float) -> float:
 def asked() -> argparse.Namespace:
     """What an engine is asked for on its command line."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--task", choices=TASKS, required=True)
     parser.add_argument("--clients", type=int, required=True)
     parser.add_argument("--cohort", type=int, required=True)
     parser.add_argument("--rounds", type=int, required=True)

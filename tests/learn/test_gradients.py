@@ -8,8 +8,7 @@ from opacus import GradSampleModule
 from reticent.actions.pool import Pool
 from reticent.learn.clipping import Outer, Parts
 from reticent.learn.gradients import (
-    EXAMPLES_AT_ONCE,
-    WINDOWS_AT_ONCE,
+    HOOKED_AT_ONCE,
     frozen_gradients,
     hooked_gradients,
     passing_gradients,
@@ -21,6 +20,7 @@ from reticent.model.heads import summed_loss
 from reticent.model.inputs import inputs
 from reticent.model.network import Network, load, set_vector, trained
 from reticent.model.pools import take
+from reticent.model.products import ROWS
 from reticent.model.trunk import Features
 from tests.model.random_pools import random_pool
 
@@ -59,7 +59,7 @@ def doubles(seen: Features, row: slice = slice(None)) -> Features:
 @pytest.mark.parametrize("size", [0.05, 1.0, 1e3])
 @every_model
 def test_the_heads_gradients_are_those_of_opacus_and_of_one_example_at_a_time(model: str, size: float) -> None:
-    made, pool = network(model, "heads", size=size), random_pool(EXAMPLES_AT_ONCE)
+    made, pool = network(model, "heads", size=size), random_pool(ROWS)
     frozen = freeze(made, pool)
     ours = written(frozen_gradients(made.heads, frozen).of(np.arange(len(pool))), made, "heads")
 
@@ -80,7 +80,7 @@ def test_the_heads_gradients_are_those_of_opacus_and_of_one_example_at_a_time(mo
 @pytest.mark.parametrize("size", [0.05, 1e3])
 @every_model
 def test_the_trunks_gradients_are_those_of_opacus_and_of_one_example_at_a_time(model: str, size: float) -> None:
-    made, pool = network(model, "all", size=size), random_pool(WINDOWS_AT_ONCE)
+    made, pool = network(model, "all", size=size), random_pool(HOOKED_AT_ONCE)
     rows = np.arange(len(pool))
     ours = written(window_gradients(made, pool).of(rows), made, "all")
     parameters = [parameter for _, parameter in trained(made, "all")]
@@ -107,5 +107,21 @@ def test_gradients_of_some_rows_stand_first_and_are_the_same_bits_kept_or_comput
     made, pool, rows = network(model, "heads"), random_pool(70), np.array([3, 33, 69])
     kept = written(frozen_gradients(made.heads, freeze(made, pool)).of(rows), made, "heads")
     passed = written(passing_gradients(made, pool).of(rows), made, "heads")
-    assert kept.shape[0] == EXAMPLES_AT_ONCE
-    assert torch.equal(kept[:3], passed[:3])
+    assert len(kept) == 3
+    assert torch.equal(kept, passed)
+
+
+@pytest.mark.parametrize("trainable", ["heads", "all"])
+@pytest.mark.parametrize("size", [0.05, 1e3])
+@every_model
+def test_an_example_s_gradient_is_the_same_bits_however_many_others_were_drawn(
+    model: str, size: float, trainable: str
+) -> None:
+    made, pool, rows = network(model, trainable, size=size), random_pool(ROWS), np.arange(ROWS)
+    of = (window_gradients(made, pool) if trainable == "all" else frozen_gradients(made.heads, freeze(made, pool))).of
+    whole = written(of(rows), made, trainable)
+    for some in (1, 2, 7, 16, 17, ROWS - 1):
+        assert torch.equal(written(of(rows[:some]), made, trainable), whole[:some])
+    assert len(written(of(rows[:0]), made, trainable)) == 1  # an empty draw makes a pass, too
+    other = written(of(np.roll(rows, 5)), made, trainable)  # in another place
+    torch.testing.assert_close(other, whole[np.roll(rows, 5)], rtol=1e-12, atol=1e-14 * float(whole.abs().max()))

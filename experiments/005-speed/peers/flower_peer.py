@@ -26,11 +26,11 @@ _models = []  # one a process, as Flower's examples make one a message: kept, wh
 @client_app.train()
 def train(message, context):
     if not _models:
-        _models.append(cnn.start()[0])
+        _models.append(cnn.model())
     model = _models[0]
     model.load_state_dict(message.content["arrays"].to_torch_state_dict())
-    optimiser = torch.optim.SGD(model.parameters(), lr=workload.LEARNING_RATE)
-    for batch in cnn.batches(*cnn.data(message.content["config"]["client"])):
+    optimiser = torch.optim.SGD(model.parameters(), lr=cnn.LEARNING_RATE)
+    for batch in cnn.batches(*cnn.data(*message.content["config"]["asked"])):
         optimiser.zero_grad()
         cnn.local_loss(model, *batch).backward()
         optimiser.step()
@@ -51,7 +51,7 @@ class Strategy(FedAvg):
         clients = workload.cohort(server_round - 1, clients=self._asked.clients, size=self._asked.cohort)
         return [
             Message(
-                RecordDict({"arrays": arrays, "config": ConfigRecord({"client": client})}),
+                RecordDict({"arrays": arrays, "config": ConfigRecord({"asked": [server_round - 1, client]})}),
                 dst_node_id=node,
                 message_type=MessageType.TRAIN,
             )
@@ -61,7 +61,7 @@ class Strategy(FedAvg):
     def aggregate_train(self, server_round, replies):
         names = [name for name, _ in self._model.named_parameters()]
         before = torch.cat([self._before[name].flatten() for name in names])
-        total, received = torch.from_numpy(workload.noise(server_round - 1)), 0
+        total, received = torch.from_numpy(workload.noise(server_round - 1, len(before))), 0
         for reply in replies:
             state = reply.content["arrays"].to_torch_state_dict()
             moved = torch.cat([state[name].flatten() for name in names]) - before
@@ -77,7 +77,7 @@ class Strategy(FedAvg):
 @server_app.main()
 def main(grid, context):
     asked = workload.asked()
-    model, _ = cnn.start()
+    model = cnn.model()
     told = workload.Told()
     Strategy(asked, model, told).start(
         grid=grid, initial_arrays=ArrayRecord(model.state_dict()), num_rounds=asked.rounds

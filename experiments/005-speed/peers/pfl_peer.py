@@ -1,6 +1,7 @@
 """The workload through pfl (pfl-research) 0.6, with its own classes for everything but the noise's numbers."""
 
 import sys
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 
@@ -19,34 +20,39 @@ from pfl.postprocessor.base import Postprocessor
 from pfl.privacy.privacy_mechanism import NormClippingOnly
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import cnn
 import workload
 
 
-class Cnn(cnn.Cnn):
-    def loss(self, images, labels, eval=False):  # noqa: A002  # pfl's word
-        return cnn.local_loss(self, images, labels)
+def with_loss(task):
+    """pfl asks the module itself for its loss and metrics."""
+    network = task.model()
 
-    def metrics(self, images, labels, eval=False):  # noqa: A002  # pfl's word
-        return {}
+    class Network(type(network)):
+        def loss(self, *batch, eval=False):  # noqa: A002  # pfl's word
+            return task.local_loss(self, *batch)
+
+        def metrics(self, *batch, eval=False):  # noqa: A002  # pfl's word
+            return {}
+
+    network.__class__ = Network
+    return network
 
 
 class Noise(Postprocessor):
     """The workload's numbers, where pfl would draw its own."""
 
-    def __init__(self, names):
-        self._names, self._number = names, 0
+    def __init__(self, parameters):
+        self._parameters, self._number = parameters, 0
 
     def postprocess_one_user(self, *, stats, user_context):
         return stats, Metrics()
 
     def postprocess_server(self, *, stats, central_context, aggregate_metrics):
-        noise, at = torch.from_numpy(workload.noise(self._number)), 0
+        sizes = [parameter.numel() for _, parameter in self._parameters]
+        noise = torch.split(torch.from_numpy(workload.noise(self._number, sum(sizes))), sizes)
         self._number += 1
-        for name in self._names:
-            size = stats[name].numel()
-            stats[name] = stats[name] + noise[at : at + size].view_as(stats[name])
-            at += size
+        for (name, _), part in zip(self._parameters, noise, strict=True):
+            stats[name] = stats[name] + part.view_as(stats[name])
         return stats, Metrics()
 
 
@@ -61,24 +67,26 @@ class Rounds(TrainingProcessCallback):
 
 def main():
     asked = workload.asked()
-    start, _ = cnn.start()
-    network = Cnn()
-    network.load_state_dict(start.state_dict())
+    task = workload.torch_side(asked.task)
+    network = with_loss(task)
+    parameters = task.parameters(network)
     model = PyTorchModel(
         network,
-        local_optimizer_create=torch.optim.SGD,
+        local_optimizer_create=partial(task.optimiser, network),
         central_optimizer=torch.optim.SGD(network.parameters(), lr=1.0),
     )
-    cohorts = (workload.cohort(number, clients=asked.clients, size=asked.cohort) for number in count())
+    cohorts = (
+        [(number, one) for one in workload.cohort(number, clients=asked.clients, size=asked.cohort)]
+        for number in count()
+    )
     people = chain.from_iterable(cohorts)
     training = FederatedDataset(
-        lambda person: Dataset(raw_data=list(cnn.data(person)), user_id=str(person)), lambda: next(people)
+        lambda one: Dataset(raw_data=task.data(*one), user_id=str(one[1])), lambda: next(people)
     )
-    names = [name for name, _ in network.named_parameters()]
     backend = SimulatedBackend(
         training_data=training,
         val_data=training,
-        postprocessors=[NormClippingOnly(2.0, workload.CLIP_NORM), Noise(names)],
+        postprocessors=[NormClippingOnly(2.0, workload.CLIP_NORM), Noise(parameters)],
     )
     told = workload.Told()
     FederatedAveraging().run(
@@ -91,12 +99,12 @@ def main():
         backend=backend,
         model=model,
         model_train_params=NNTrainHyperParams(
-            local_num_epochs=1, local_learning_rate=workload.LEARNING_RATE, local_batch_size=workload.BATCH
+            local_num_epochs=1, local_learning_rate=task.LEARNING_RATE, local_batch_size=task.BATCH
         ),
-        model_eval_params=NNEvalHyperParams(local_batch_size=workload.EXAMPLES),
+        model_eval_params=NNEvalHyperParams(local_batch_size=task.BATCH),
         callbacks=[Rounds(told)],
     )
-    told.end(np.concatenate([one.detach().flatten().numpy() for one in network.parameters()]), asked.weights)
+    told.end(np.concatenate([one.detach().flatten().numpy() for _, one in parameters]), asked.weights)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What is each example's gradient? Written out for linear heads and this package's trunks; by Opacus' hooks for others.
 
-Every pass has the same shape, filled up with nothing: how a product rounds depends on its shape, and one example's gradient
-must not depend on how many others were drawn.
+One example's gradient must not depend on how many others were drawn, and how a product rounds depends on its shape: so what is
+written out goes by `model.products`, and a pass of Opacus' is filled up with nothing.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import one_hot, softmax
 
 from reticent.actions.pool import Ints, Pool
@@ -23,15 +23,16 @@ from reticent.model.heads import CELL_LOSS, Heads, summed_loss
 from reticent.model.inputs import Inputs, inputs
 from reticent.model.network import Network
 from reticent.model.pools import take
+from reticent.model.products import ROWS, product
 from reticent.model.trunk import Features, Trunk
 
-EXAMPLES_AT_ONCE = 32  # of features
-WINDOWS_AT_ONCE = 16  # what a trunk makes of so many lies in a processor's cache
+HOOKED_AT_ONCE = 16  # of a trunk that was brought
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gradients:
-    """of: given at most `at_once` rows, the gradients of `at_once` examples, those of the rows first."""
+    """of: given at most `at_once` rows, their gradients first; what fills a pass up comes after them: one empty example where there
+    is no row, and as many as `at_once` takes through a trunk that was brought."""
 
     at_once: int
     of: Callable[[Ints], Parts]
@@ -40,19 +41,17 @@ class Gradients:
 def frozen_gradients(heads: Heads, frozen: Frozen) -> Gradients:
     """Of the heads, from features that don't change."""
 
-    def filled(part: Tensor, rows: Tensor) -> Tensor:
-        out = torch.zeros((EXAMPLES_AT_ONCE, *part.shape[1:]), dtype=torch.float64)
+    def some(part: Tensor, rows: Tensor) -> Tensor:
+        out = torch.zeros((max(1, len(rows)), *part.shape[1:]), dtype=torch.float64)
         out[: len(rows)] = part[rows]
         return out
 
     def gradients(rows: Ints) -> Parts:
         part, places = frozen.seen, torch.from_numpy(rows)
-        seen = Features(
-            kind=filled(part.kind, places), grid=filled(part.grid, places), place=filled(part.place, places)
-        )
-        return head_parts(heads, seen, *_labels(frozen, rows, size=EXAMPLES_AT_ONCE))
+        seen = Features(kind=some(part.kind, places), grid=some(part.grid, places), place=some(part.place, places))
+        return head_parts(heads, seen, *_labels(frozen, rows, size=len(seen)))
 
-    return Gradients(at_once=EXAMPLES_AT_ONCE, of=gradients)
+    return Gradients(at_once=ROWS, of=gradients)
 
 
 def passing_gradients(network: Network, pool: Pool) -> Gradients:
@@ -62,7 +61,7 @@ def passing_gradients(network: Network, pool: Pool) -> Gradients:
         some = freeze(network, take(pool, rows, size=len(rows)))
         return frozen_gradients(network.heads, some).of(np.arange(len(rows)))
 
-    return Gradients(at_once=EXAMPLES_AT_ONCE, of=gradients)
+    return Gradients(at_once=ROWS, of=gradients)
 
 
 def window_gradients(network: Network, pool: Pool) -> Gradients:
@@ -72,12 +71,13 @@ def window_gradients(network: Network, pool: Pool) -> Gradients:
         return hooked_gradients(network, pool)
 
     def gradients(rows: Ints) -> Parts:
-        labels = _labels(pool, rows, size=WINDOWS_AT_ONCE)
-        raw, layers = recorded(trunk, inputs(take(pool, rows, size=WINDOWS_AT_ONCE), dtype=torch.float64))
+        size = max(1, len(rows))
+        labels = _labels(pool, rows, size=size)
+        raw, layers = recorded(trunk, inputs(take(pool, rows, size=size), dtype=torch.float64))
         heads, slopes = raw_head_parts(network.heads, trunk, raw, *labels)
         return [*heads, *trunk_parts(raw, slopes, layers)]
 
-    return Gradients(at_once=WINDOWS_AT_ONCE, of=gradients)
+    return Gradients(at_once=ROWS, of=gradients)
 
 
 def hooked_gradients(network: Network, pool: Pool) -> Gradients:
@@ -89,18 +89,18 @@ def hooked_gradients(network: Network, pool: Pool) -> Gradients:
 
     @torch.enable_grad()
     def gradients(rows: Ints) -> Parts:
-        seen = inputs(take(pool, rows, size=WINDOWS_AT_ONCE), dtype=torch.float64)
+        seen = inputs(take(pool, rows, size=HOOKED_AT_ONCE), dtype=torch.float64)
         for part in Inputs.__slots__:
             getattr(seen, part).requires_grad_()  # or Opacus' hooks warn that they fire without an input gradient
         kind, cell = module(seen)
-        next_kind, next_cell = _labels(pool, rows, size=WINDOWS_AT_ONCE)
+        next_kind, next_cell = _labels(pool, rows, size=HOOKED_AT_ONCE)
         torch.autograd.backward(summed_loss(kind, cell, next_kind=next_kind, next_cell=next_cell))
         samples = [(parameter, parameter.grad_sample) for parameter in parameters]  # type: ignore[attr-defined]
         parts = [Samples(parameter=parameter, values=sample.flatten(1)) for parameter, sample in samples]
         module.zero_grad(set_to_none=True)
         return parts
 
-    return Gradients(at_once=WINDOWS_AT_ONCE, of=gradients)
+    return Gradients(at_once=HOOKED_AT_ONCE, of=gradients)
 
 
 def check_layers(network: Network) -> None:
@@ -122,8 +122,8 @@ def head_parts(heads: Heads, seen: Features, next_kind: Tensor, next_cell: Tenso
 
     seen: n examples in the heads' precision. next_kind, next_cell: labels, (n,), within the vocabulary.
     """
-    of_kind, of_cell = heads(seen)
-    kind, cell = _residuals(of_kind, of_cell, next_kind, next_cell)
+    of_cell = product(seen.grid, heads.cell_grid.weight[0]) + _through(heads.cell_place, seen.place)
+    kind, cell = _residuals(_through(heads.kind, seen.kind), of_cell, next_kind, next_cell)
     everywhere = torch.bmm(cell.unsqueeze(1), seen.grid).squeeze(1)
     return _head_parts(heads, kind, cell, seen_kind=seen.kind, everywhere=everywhere, seen_place=seen.place)
 
@@ -137,20 +137,26 @@ def raw_head_parts(
     Whitening and heads are one linear map; the whitened features of cells, by far the most numbers, are never formed.
     """
     whitening = trunk.grid_whitening
-    seen_kind, seen_place = trunk.kind_whitening(raw.kind), trunk.place_whitening(raw.place)
+    seen_kind, seen_place = trunk.kind_whitening.alike(raw.kind), trunk.place_whitening.alike(raw.place)
     weight = whitening.backward(heads.cell_grid.weight)  # (1, cell_features), of raw features
-    logits = raw.grid @ weight[0] - whitening.mean @ weight[0] + heads.cell_place(seen_place)
-    kind, cell = _residuals(heads.kind(seen_kind), logits, next_kind, next_cell)
+    of_cell = product(raw.grid, weight[0]) - whitening.mean @ weight[0]
+    of_cell += _through(heads.cell_place, seen_place)
+    kind, cell = _residuals(_through(heads.kind, seen_kind), of_cell, next_kind, next_cell)
     everywhere = torch.bmm(cell.unsqueeze(1), raw.grid).squeeze(1) - cell.sum(dim=1, keepdim=True) * whitening.mean
     slopes = Features(
-        kind=kind @ trunk.kind_whitening.backward(heads.kind.weight),
+        kind=product(kind, trunk.kind_whitening.backward(heads.kind.weight)),
         grid=cell.unsqueeze(2) * weight,
-        place=cell @ trunk.place_whitening.backward(heads.cell_place.weight),
+        place=product(cell, trunk.place_whitening.backward(heads.cell_place.weight)),
     )
     parts = _head_parts(
-        heads, kind, cell, seen_kind=seen_kind, everywhere=everywhere @ whitening.matrix, seen_place=seen_place
+        heads, kind, cell, seen_kind=seen_kind, everywhere=product(everywhere, whitening.matrix), seen_place=seen_place
     )
     return parts, slopes
+
+
+def _through(linear: nn.Linear, seen: Tensor) -> Tensor:
+    """What the linear map makes of examples, (n, out), by `products.product`."""
+    return product(seen, linear.weight.T) + linear.bias
 
 
 def _residuals(kind: Tensor, cell: Tensor, next_kind: Tensor, next_cell: Tensor) -> tuple[Tensor, Tensor]:

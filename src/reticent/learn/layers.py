@@ -25,10 +25,11 @@ class Layer:
 
 
 def recorded(trunk: Trunk, seen: Inputs) -> tuple[Features, Sequence[Layer]]:
-    """Raw features, and every layer that has parameters. They must require gradients: that keeps what the way back needs."""
+    """Raw features, as `Trunk.alike` has them, and every layer that has parameters. They must require gradients: that keeps what
+    the way back needs."""
     layers: list[Layer] = []
     with _watched(trunk, layers), torch.enable_grad():
-        return trunk.raw(seen), layers
+        return trunk.raw(seen, alike=True), layers
 
 
 def trunk_parts(raw: Features, slopes: Features, layers: Sequence[Layer]) -> Parts:
@@ -36,8 +37,13 @@ def trunk_parts(raw: Features, slopes: Features, layers: Sequence[Layer]) -> Par
     backwards = torch.autograd.grad(
         (raw.kind, raw.grid, raw.place), [layer.made for layer in layers], (slopes.kind, slopes.grid, slopes.place)
     )
+    n = len(raw)
     with torch.no_grad():
-        return [part for layer, slope in zip(layers, backwards, strict=True) for part in _parts(layer, slope)]
+        return [
+            part
+            for layer, slope in zip(layers, backwards, strict=True)
+            for part in _parts(layer.module, layer.given[:n], slope[:n])  # what filled a product up is of no example
+        ]
 
 
 @contextmanager
@@ -54,22 +60,22 @@ def _watched(trunk: Trunk, layers: list[Layer]) -> Iterator[None]:
             handle.remove()
 
 
-def _parts(layer: Layer, slope: Tensor) -> Parts:
-    """slope: the gradient of the loss in what the layer made, of its shape."""
-    module: Any = layer.module
-    if isinstance(layer.module, nn.Linear):
+def _parts(layer: nn.Module, given: Tensor, slope: Tensor) -> Parts:
+    """given: what the layer was given. slope: the gradient of the loss in what it made, of its shape."""
+    module: Any = layer
+    if isinstance(layer, nn.Linear):
         return [
-            Outer(parameter=module.weight, left=slope, right=layer.given),
+            Outer(parameter=module.weight, left=slope, right=given),
             Samples(parameter=module.bias, values=slope),
         ]
-    if isinstance(layer.module, nn.Conv2d):
+    if isinstance(layer, nn.Conv2d):
         everywhere = slope.flatten(2)
         return [
-            Samples(parameter=module.weight, values=_kernels(layer.given, everywhere, layer.module)),
+            Samples(parameter=module.weight, values=_kernels(given, everywhere, layer)),
             Samples(parameter=module.bias, values=everywhere.sum(dim=2)),
         ]
-    assert isinstance(layer.module, nn.GroupNorm)  # noqa: S101  # a trunk of this package has no other layers; a test says so
-    normed = group_norm(layer.given, module.num_groups, eps=module.eps)
+    assert isinstance(layer, nn.GroupNorm)  # noqa: S101  # a trunk of this package has no other layers; a test says so
+    normed = group_norm(given, module.num_groups, eps=module.eps)
     return [
         Samples(parameter=module.weight, values=torch.linalg.vecdot(slope.flatten(2), normed.flatten(2))),
         Samples(parameter=module.bias, values=slope.sum(dim=(2, 3))),

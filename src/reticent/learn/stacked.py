@@ -1,6 +1,6 @@
 """Many people's training at once, each with weights and noise of their own: what keeps an accelerator busy. For simulations.
 
-A device trains one person in passes of a fixed shape (`learn/train.py`), for the sake of rounding; here shapes follow from who
+A device trains one person by products of one shape (`model/products.py`), for the sake of rounding; here shapes follow from who
 is drawn, so updates equal those to 1e-5 and not to the bit. Plain SGD is stacked too, in float32 as alone.
 """
 

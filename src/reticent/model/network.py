@@ -18,11 +18,10 @@ from reticent.model.heads import Heads
 from reticent.model.inputs import Inputs, inputs
 from reticent.model.own import OwnWidths
 from reticent.model.pools import take
+from reticent.model.products import ROWS
 from reticent.model.public import PUBLIC_VERSION, public_bytes, public_tensors
 from reticent.model.tensors import Floats, encode
 from reticent.model.trunk import Features, OwnTrunk, Trunk, WhitenedTrunk
-
-_EXAMPLES_AT_ONCE = 32
 
 
 class Network(nn.Module):
@@ -85,11 +84,12 @@ def set_vector(network: Network, trainable: str, weights: Floats) -> None:
 def features(network: Network, pool: Pool) -> Features:
     """What the heads see of each example, computed in the network's precision and rounded to float32, without gradients.
 
-    Every forward pass has the same shape, filled up with empty examples: how a matrix product rounds depends on its
-    shape, and an example's features must not depend on how many others there are. In float64, what is left of rounding
-    is gone once the result is float32.
+    An example's features must not depend on how many others there are, and how a matrix product rounds depends on its shape. So
+    in float64 products go by `products`, and in float32, or through a trunk that was brought, every forward pass has the same
+    shape, filled up with empty examples. What is left of float64's rounding is gone once the result is float32.
     """
-    dtype = network.heads.kind.weight.dtype
+    dtype, trunk = network.heads.kind.weight.dtype, network.trunk
+    alike = trunk.alike if isinstance(trunk, Trunk) and dtype == torch.float64 else None
     n = len(pool)
     seen = Features(
         kind=torch.empty(n, network.widths.kind_features),
@@ -97,9 +97,9 @@ def features(network: Network, pool: Pool) -> Features:
         place=torch.empty(n, network.widths.place),
     )
     with torch.no_grad():
-        for start in range(0, n, _EXAMPLES_AT_ONCE):
-            rows = np.arange(start, min(start + _EXAMPLES_AT_ONCE, n))
-            part = network.trunk(inputs(take(pool, rows, size=_EXAMPLES_AT_ONCE), dtype=dtype))
+        for start in range(0, n, ROWS):
+            rows = np.arange(start, min(start + ROWS, n))
+            part = (alike or trunk)(inputs(take(pool, rows, size=len(rows) if alike else ROWS), dtype=dtype))
             for into, values in ((seen.kind, part.kind), (seen.grid, part.grid), (seen.place, part.place)):
                 into[start : start + len(rows)] = values[: len(rows)]
     return seen

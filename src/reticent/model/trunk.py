@@ -11,6 +11,7 @@ from reticent.actions.vocabulary import HISTORY
 from reticent.model.architecture import PLANES, TOKEN, Architecture, Widths
 from reticent.model.convolution import convolved
 from reticent.model.inputs import Inputs
+from reticent.model.products import filled, product
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -48,6 +49,10 @@ class Whitening(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return (features - self.mean) @ self.matrix
+
+    def alike(self, features: Tensor) -> Tensor:
+        """The same, by `products.product`."""
+        return product(features - self.mean, self.matrix)
 
     def backward(self, slopes: Tensor) -> Tensor:
         """From the gradient of a loss in whitened features to that in raw ones."""
@@ -105,22 +110,37 @@ class Trunk(WhitenedTrunk):
         self.mix = nn.Linear(widths.mixed, widths.hidden)
         self.place = nn.Linear(2 * widths.hidden, widths.place)
 
-    def raw(self, seen: Inputs) -> Features:
-        hidden = relu(self.history2(relu(self.history1(seen.history))))
+    def alike(self, seen: Inputs) -> Features:
+        """As `forward`, of at most `products.ROWS` windows in float64; one's features are the same bits whoever stands beside it."""
+        raw = self.raw(seen, alike=True)
+        return Features(
+            kind=self.kind_whitening.alike(raw.kind),
+            grid=self.grid_whitening.alike(raw.grid),
+            place=self.place_whitening.alike(raw.place),
+        )
+
+    def raw(self, seen: Inputs, *, alike: bool = False) -> Features:
+        """alike: as `alike` has it. Convolutions and norms go through windows one by one anyway."""
+
+        def through(linear: nn.Linear, given: Tensor) -> Tensor:
+            made: Tensor = linear(filled(given))[: len(given)] if alike else linear(given)
+            return made
+
+        hidden = relu(through(self.history2, relu(through(self.history1, seen.history))))
         grid = self.grid1_norm(convolved(self.grid1, torch.cat([*self._screen(seen), seen.planes], dim=1)))
-        grid = relu(grid + self.steer(hidden)[..., None, None])
+        grid = relu(grid + through(self.steer, hidden)[..., None, None])
         grid = relu(grid + self.grid2_norm(convolved(self.grid2, grid)))
         cells = grid.flatten(2)  # (n, map, CELLS)
         overall = cells.mean(dim=2)
         here = torch.einsum("nmc,nc->nm", cells, seen.last)
         look = self._look(seen)
-        mixed = relu(self.mix(torch.cat([hidden, overall, here, *look], dim=1)))
+        mixed = relu(through(self.mix, torch.cat([hidden, overall, here, *look], dim=1)))
         has_patch = [seen.has_patch] if self.sees else []
         kind = torch.cat([mixed, hidden, overall, here, *look, *has_patch, seen.facts], dim=1)
         return Features(
             kind=kind,
             grid=torch.cat([cells.transpose(1, 2), seen.spots], dim=2),
-            place=self.place(torch.cat([mixed, hidden], dim=1)),
+            place=through(self.place, torch.cat([mixed, hidden], dim=1)),
         )
 
     def _screen(self, seen: Inputs) -> list[Tensor]:
