@@ -6,8 +6,8 @@ from typing import Protocol
 
 import cnn
 import numpy as np
-import shipped
 import torch
+import windows
 import workload
 
 from reticent.learn.plain import InPlace
@@ -43,22 +43,22 @@ class OfShipped:
 
     def __init__(self, trains: str) -> None:
         torch.set_num_threads(1)
-        self._learner = Learner(workload.SHIPPED, trains)
+        self._learner = Learner(windows.MODEL, trains)
         self._prepared = lru_cache(maxsize=2_048)(self._prepare)
         self._training = LocalTraining(
-            sampling_rate=shipped.RATE,
-            expected_batch=shipped.EXPECTED,
+            sampling_rate=windows.RATE,
+            expected_batch=windows.EXPECTED,
             steps=1,
-            learning_rate=shipped.LEARNING_RATE,
-            clip_norm=shipped.CLIP_NORM,
-            noise_multiplier=shipped.NOISE_MULTIPLIER,
+            learning_rate=windows.LEARNING_RATE,
+            clip_norm=windows.CLIP_NORM,
+            noise_multiplier=windows.NOISE_MULTIPLIER,
         )
 
     def _prepare(self, client: int) -> Prepared:
-        return self._learner.prepare(shipped.pool(client))
+        return self._learner.prepare(windows.pool(client))
 
     def moved(self, weights: np.ndarray, number: int, client: int) -> np.ndarray:
-        noise = shipped.StepNoise(number, client)
+        noise = windows.StepNoise(number, client)
         return self._learner.update(self._prepared(client), weights, training=self._training, noise=noise)
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 TASKS = ("cnn", "heads", "all")  # the two last are of the shipped model: what of it trains
-SHIPPED, WINDOWS = "office-60k", 45  # and what each client has
 CLIP_NORM, NOISE_MULTIPLIER, SEED = 0.5, 0.5, 7
 GRID = 2.0**-39  # so fine that a sum on it is a float's
 _LAYERS = ((16, 9), (32, 144), (256, 512), (10, 256))  # outputs, and what each sees
@@ -22,9 +21,11 @@ _LAYERS = ((16, 9), (32, 144), (256, 512), (10, 256))  # outputs, and what each 
 def weights(task: str) -> np.ndarray:
     """Where training begins, float32 (P,), in the order of the model's parameters; of the CNN uniform, by how many numbers a unit sees."""
     if task != "cnn":
+        from windows import MODEL
+
         from reticent.model.public import initial
 
-        return initial(SHIPPED, task)
+        return initial(MODEL, task)
     random, parts = np.random.default_rng([SEED, 0, 2]), []
     for outputs, seen in _LAYERS:
         reach = 1 / math.sqrt(seen)
