@@ -15,8 +15,9 @@ from reticent.learn import train
 from reticent.learn.train import WEIGHT_LIMIT, Learner, local_update
 from reticent.model import catalogue
 from reticent.model.catalogue import parameters
+from reticent.model.frozen import Frozen, freeze
 from reticent.model.inputs import inputs
-from reticent.model.network import load, set_vector, trained
+from reticent.model.network import Network, load, set_vector, trained
 from reticent.model.pools import take, together
 from reticent.model.public import initial
 from reticent.model.tensors import Floats
@@ -138,6 +139,33 @@ def test_a_learner_gives_the_bits_of_a_single_round_whomever_and_whatever_it_saw
             change = learner.update(ready, weights, training=settings, noise=SeededNoise(seed))
             alone = update(pool, SeededNoise(seed), weights=weights, trainable=trainable, settings=settings)
             np.testing.assert_array_equal(change, alone)
+
+
+@pytest.mark.parametrize("trainable", ["heads", "all"])
+def test_a_learner_computes_with_one_thread_however_many_the_process_has(
+    trainable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[int] = []
+
+    class Watched(RecordedNoise):
+        def normal(self, n: int) -> Doubles:
+            used.append(torch.get_num_threads())
+            return super().normal(n)
+
+    def watched(network: Network, pool: Pool) -> Frozen:
+        used.append(torch.get_num_threads())
+        return freeze(network, pool)
+
+    monkeypatch.setattr("reticent.learn.train.freeze", watched)
+    before, learner = torch.get_num_threads(), Learner(MODEL, trainable)
+    try:
+        torch.set_num_threads(2)
+        ready = learner.prepare(random_pool(5))
+        learner.update(ready, initial(MODEL, trainable), training=training(), noise=Watched())
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert used == ([1, 1] if trainable == "heads" else [1])
 
 
 @pytest.mark.parametrize("trainable", ["heads", "all"])

@@ -4,7 +4,6 @@ No device does this: a window is protected by what the employee level implies fo
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from reticent.actions.pool import Ints, Pool
 from reticent.actions.vocabulary import CELLS, KINDS
+from reticent.learn.threads import one_thread
 from reticent.learn.train import Learner, Prepared
 from reticent.model.frozen import Frozen, freeze
 from reticent.model.heads import summed_loss
@@ -144,14 +144,3 @@ class PlainLearner:
         next_kind = torch.from_numpy(examples.next_kind[rows].clip(0, KINDS - 1))
         next_cell = torch.from_numpy(examples.next_cell[rows].clip(0, CELLS - 1))
         return summed_loss(kind, cell, next_kind=next_kind, next_cell=next_cell) / batch
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """How float32 sums round depends on how many threads share them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

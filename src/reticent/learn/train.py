@@ -19,6 +19,7 @@ from reticent.errors import SettingError
 from reticent.learn.clipping import clipped_sums
 from reticent.learn.gradients import Gradients, check_layers, frozen_gradients, passing_gradients, window_gradients
 from reticent.learn.sampling import draw
+from reticent.learn.threads import one_thread
 from reticent.model.frozen import Frozen, freeze
 from reticent.model.network import Network, load, set_vector, trained
 from reticent.model.pools import take
@@ -56,7 +57,7 @@ class Prepared:
 class Learner:
     """One network in place, for any number of people and rounds; not for two threads at once.
 
-    An update depends on its arguments alone, never on earlier ones, also not on one that failed.
+    An update depends on its arguments alone, never on earlier ones, also not on one that failed. It computes with one thread.
     """
 
     def __init__(self, model: str, trainable: str) -> None:
@@ -69,6 +70,7 @@ class Learner:
         if trainable == "all":
             check_layers(self._network)
 
+    @one_thread()
     def prepare(self, pool: Pool) -> Prepared:
         """What rounds have in common: with `heads`, the features of all examples, for up to KEPT_EXAMPLES of them."""
         if self._trainable == "heads" and len(pool) <= KEPT_EXAMPLES:
@@ -79,6 +81,7 @@ class Learner:
         """For a single round: it computes features of what it draws, and forgets them."""
         return Prepared(model=self._model, trainable=self._trainable, examples=pool)
 
+    @one_thread()
     def update(self, prepared: Prepared, weights: Floats, *, training: LocalTraining, noise: NoiseSource) -> Floats:
         """DP-SGD on `prepared` from `weights`: new weights minus old, shape (P,), float32.
 

@@ -10,7 +10,7 @@ import torch
 
 from reticent.actions.pool import Pool
 from reticent.errors import SettingError
-from reticent.learn.plain import AnyLearner, learner_of, one_thread
+from reticent.learn.plain import AnyLearner, learner_of
 from reticent.learn.stacked import stacked_updates
 from reticent.learn.train import KEPT_EXAMPLES, Learn, Prepared
 from reticent.model.frozen import Frozen
@@ -123,9 +123,8 @@ def _stacked_step(plan: Plan, nobody: Prepared, device: Device) -> None:
 def _steps_alone(plan: Plan, nobody: Prepared, learner: AnyLearner) -> None:
     """The same, of fewer people, one after another on one core."""
     weights = initial(plan.model, plan.trainable)
-    with one_thread():  # as a worker has
-        for person in range(_TRIED_ALONE):
-            learner.update(nobody, weights, training=_one_step(_training(plan)), noise=SeededNoise(person))
+    for person in range(_TRIED_ALONE):
+        learner.update(nobody, weights, training=_one_step(_training(plan)), noise=SeededNoise(person))
 
 
 def _examples(training: LocalTraining | PlainTraining) -> int:
