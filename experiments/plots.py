@@ -14,6 +14,9 @@ HERE = Path(__file__).parent
 RIGHT = "next action right"
 FAR = 1.5  # times a bar
 SHORTER = {
+    "the shipped model's heads, example level, 100 clients, 50 a round: ": "heads, 100: ",
+    "all of the shipped model, example level, 100 clients, 50 a round: ": "all, 100: ",
+    "all of the shipped model, example level, 1,000 clients, 100 a round: ": "all, 1,000: ",
     "100 clients, 50 a round: ": "100: ",
     "1,000 clients, 100 a round: ": "1,000: ",
     "real model, both levels, 49 people: ": "real model: ",
@@ -69,14 +72,16 @@ def beside_their_bars(folder: Path) -> str:
 
 
 def private_steps(folder: Path) -> str:
-    """CPU time beside that of ours, by batch."""
+    """CPU time beside that of ours, by model and batch."""
     found = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
     steps = [one for one in found if ": a private step, against " in one["name"]]
     rows: list[tuple[str, float, float | None]] = []
     for one in steps:
         model, _, peer = one["name"].partition(": a private step, against ")
         label = peer.removesuffix(", its best").replace("one without", "without")
-        rows.append((f"{label}, {model.rpartition(', ')[2]}", one["peer"] / one["ours"], None))
+        rows.append(
+            (f"{model.replace('office-', '').replace('all, batch ', '')}: {label}", one["peer"] / one["ours"], None)
+        )
     return named(folder, rows, [("ours", 1.0), ("the bar for Opacus' best", 1.5)], xlabel="step over ours")
 
 
