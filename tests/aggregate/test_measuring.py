@@ -1,6 +1,7 @@
 """A plan that measures changes no weights, and ends with what its people's releases say together."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from reticent.aggregate.attempt import MEASURED
 from reticent.errors import RoundAborted
 from reticent.evaluate.shares import longest_share
 from reticent.records.plan import MEASURES
-from tests.aggregate.scripted import ScriptedDevice, World, a_plan
+from tests.aggregate.scripted import QUICK, ScriptedDevice, World, a_plan
 
 SHARES = np.array([[1.0, 0.5, 0.8, 0.25, 0.5, 0.2], [1.0, 0.7, 0.9, 0.35, 0.6, 0.3], [0.5, 0.3, 0.4, 0.1, 0.2, 0.2]])
 
@@ -62,6 +63,7 @@ def test_with_little_noise_the_figures_are_those_of_all_people_together(tmp_path
 
 def test_too_few_answers_measure_nothing(world):
     world.devices[0].scripts["train"] = lambda device, genuine, message: None
+    world.pace = replace(QUICK, train_s=1)
     with pytest.raises(RoundAborted):
         world.run()
     assert not (world.run_folder / MEASURED).exists()
