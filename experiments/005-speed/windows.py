@@ -29,7 +29,7 @@ class StepNoise:
         return np.random.default_rng([*self._key, 1]).standard_normal(n)
 
     def discrete_gaussian(self, n: int, /, *, sigma: float) -> np.ndarray:
-        raise NotImplementedError
+        raise AssertionError("a private step draws no discrete noise")
 
 
 @lru_cache(maxsize=2_048)

@@ -225,7 +225,7 @@ def test_sigterm_stops_the_run_like_ctrl_c_and_resume_finishes_and_measures_it_w
     out, runs, before = tmp_path / "out", federation.server / "runs", set((federation.server / "runs").iterdir())
     command = [
         *RETICENT,
-        *words(federation, out, "server.rounds=3", f"privacy.epsilon={5 + signal.SIGTERM / 100}", MEASURE),
+        *words(federation, out, "server.rounds=4", f"privacy.epsilon={5 + signal.SIGTERM / 100}", MEASURE),
     ]
     with (tmp_path / "said").open("w") as said:
         child = subprocess.Popen(
@@ -249,11 +249,11 @@ def test_sigterm_stops_the_run_like_ctrl_c_and_resume_finishes_and_measures_it_w
     assert "Traceback" not in printed
     (folder,) = new()
     stopped_at = applied()
-    assert 0 < stopped_at < 3
+    assert 0 < stopped_at < 4
     assert (out / "rounds.jsonl").read_text().count('"applied"') == stopped_at  # nobody was asked while we looked
     reticent("train", f"resume={out}")
     results = json.loads((out / "results.json").read_bytes())
-    assert results["rounds"] == 3
+    assert results["rounds"] == 4
     assert (results["measured"]["people"], results["measured"]["epsilon"]) == (3, 2.0)
     (measured,) = new() - {folder}
     for state in states:
@@ -262,7 +262,7 @@ def test_sigterm_stops_the_run_like_ctrl_c_and_resume_finishes_and_measures_it_w
             for entry in read_ledger((state / "keeper" / "ledger.jsonl").read_bytes())
             if isinstance(entry.body, Charge) and entry.body.plan_id == folder.name
         ]
-        assert Counter(charge.round for charge in charges) == dict.fromkeys(range(3), 1)
+        assert Counter(charge.round for charge in charges) == dict.fromkeys(range(4), 1)
         entries = read_ledger((state / "keeper" / "ledger.jsonl").read_bytes())
         kinds = [kind_of(entry.body) for entry in entries if getattr(entry.body, "plan_id", None) == measured.name]
         assert kinds == ["charge", "release"]

@@ -20,7 +20,7 @@ from reticent.model.heads import summed_loss
 from reticent.model.inputs import inputs
 from reticent.model.network import Network, load, set_vector, trained
 from reticent.model.pools import take
-from reticent.model.products import ROWS
+from reticent.model.products import ROWS, product, through
 from reticent.model.trunk import Features
 from tests.model.random_pools import random_pool
 
@@ -125,3 +125,10 @@ def test_an_example_s_gradient_is_the_same_bits_however_many_others_were_drawn(
     assert len(written(of(rows[:0]), made, trainable)) == 1  # an empty draw makes a pass, too
     other = written(of(np.roll(rows, 5)), made, trainable)  # in another place
     torch.testing.assert_close(other, whole[np.roll(rows, 5)], rtol=1e-12, atol=1e-14 * float(whole.abs().max()))
+
+
+def test_more_examples_than_a_product_has_rows_are_no_product_of_some_of_them() -> None:
+    many, linear = torch.ones(ROWS + 1, 3, dtype=torch.float64), torch.nn.Linear(3, 2).double()
+    for multiply in (lambda: product(many, linear.weight.T), lambda: through(linear, many)):
+        with pytest.raises(RuntimeError, match="negative"):
+            multiply()

@@ -11,6 +11,7 @@ from reticent.model import catalogue
 from reticent.model.public import initial
 from reticent.sim import stacking
 from reticent.sim.stacking import chosen_device
+from tests.learn.recorded_noise import RecordedNoise
 from tests.sim.world import MODEL, a_plan, make_worker
 
 ROUNDING = 1  # grid units: float32 updates that differ in the last bit may round to neighbours
@@ -72,9 +73,14 @@ def test_auto_takes_what_a_trial_finds_faster_than_all_cores_together(trainable,
     assert set(asked) == {"cuda"}
 
 
-def test_a_trial_is_of_one_step_and_as_many_examples_as_a_step_expects(monkeypatch):
-    steps, sizes = [], []
+def test_a_trial_is_of_one_step_with_one_thread_and_as_many_examples_as_a_step_expects(monkeypatch):
+    steps, sizes, threads = [], [], []
     update = Learner.update
+
+    class Watched(RecordedNoise):
+        def normal(self, n):
+            threads.append(torch.get_num_threads())
+            return super().normal(n)
 
     def alone(self, prepared, weights, *, training, noise):
         steps.append(training.steps)
@@ -86,12 +92,19 @@ def test_a_trial_is_of_one_step_and_as_many_examples_as_a_step_expects(monkeypat
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(stacking, "stacked_updates", there)
+    monkeypatch.setattr(stacking, "SeededNoise", Watched)
     monkeypatch.setattr(Learner, "update", alone)
     plan = a_plan()
     many = plan.training.model_copy(update={"steps": 500, "sampling_rate": 0.1, "expected_batch": 16})
-    chosen_device("auto", plan.model_copy(update={"training": many}), cores=1)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        chosen_device("auto", plan.model_copy(update={"training": many}), cores=1)
+    finally:
+        torch.set_num_threads(before)
     assert set(steps) == {1}
     assert set(sizes) == {160}
+    assert set(threads) == {1}
 
 
 def test_what_cannot_be_stacked_is_left_to_the_cores_or_refused_with_the_reason(monkeypatch):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import one_hot, softmax
 
 from reticent.actions.pool import Ints, Pool
@@ -23,7 +23,7 @@ from reticent.model.heads import CELL_LOSS, Heads, summed_loss
 from reticent.model.inputs import Inputs, inputs
 from reticent.model.network import Network
 from reticent.model.pools import take
-from reticent.model.products import ROWS, product
+from reticent.model.products import ROWS, product, through
 from reticent.model.trunk import Features, Trunk
 
 HOOKED_AT_ONCE = 16  # of a trunk that was brought
@@ -122,8 +122,8 @@ def head_parts(heads: Heads, seen: Features, next_kind: Tensor, next_cell: Tenso
 
     seen: n examples in the heads' precision. next_kind, next_cell: labels, (n,), within the vocabulary.
     """
-    of_cell = product(seen.grid, heads.cell_grid.weight[0]) + _through(heads.cell_place, seen.place)
-    kind, cell = _residuals(_through(heads.kind, seen.kind), of_cell, next_kind, next_cell)
+    of_cell = product(seen.grid, heads.cell_grid.weight[0]) + through(heads.cell_place, seen.place)
+    kind, cell = _residuals(through(heads.kind, seen.kind), of_cell, next_kind, next_cell)
     everywhere = torch.bmm(cell.unsqueeze(1), seen.grid).squeeze(1)
     return _head_parts(heads, kind, cell, seen_kind=seen.kind, everywhere=everywhere, seen_place=seen.place)
 
@@ -140,8 +140,8 @@ def raw_head_parts(
     seen_kind, seen_place = trunk.kind_whitening.alike(raw.kind), trunk.place_whitening.alike(raw.place)
     weight = whitening.backward(heads.cell_grid.weight)  # (1, cell_features), of raw features
     of_cell = product(raw.grid, weight[0]) - whitening.mean @ weight[0]
-    of_cell += _through(heads.cell_place, seen_place)
-    kind, cell = _residuals(_through(heads.kind, seen_kind), of_cell, next_kind, next_cell)
+    of_cell += through(heads.cell_place, seen_place)
+    kind, cell = _residuals(through(heads.kind, seen_kind), of_cell, next_kind, next_cell)
     everywhere = torch.bmm(cell.unsqueeze(1), raw.grid).squeeze(1) - cell.sum(dim=1, keepdim=True) * whitening.mean
     slopes = Features(
         kind=product(kind, trunk.kind_whitening.backward(heads.kind.weight)),
@@ -152,11 +152,6 @@ def raw_head_parts(
         heads, kind, cell, seen_kind=seen_kind, everywhere=product(everywhere, whitening.matrix), seen_place=seen_place
     )
     return parts, slopes
-
-
-def _through(linear: nn.Linear, seen: Tensor) -> Tensor:
-    """What the linear map makes of examples, (n, out), by `products.product`."""
-    return product(seen, linear.weight.T) + linear.bias
 
 
 def _residuals(kind: Tensor, cell: Tensor, next_kind: Tensor, next_cell: Tensor) -> tuple[Tensor, Tensor]:

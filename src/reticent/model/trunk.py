@@ -11,7 +11,7 @@ from reticent.actions.vocabulary import HISTORY
 from reticent.model.architecture import PLANES, TOKEN, Architecture, Widths
 from reticent.model.convolution import convolved
 from reticent.model.inputs import Inputs
-from reticent.model.products import filled, product
+from reticent.model.products import product, through
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -122,25 +122,25 @@ class Trunk(WhitenedTrunk):
     def raw(self, seen: Inputs, *, alike: bool = False) -> Features:
         """alike: as `alike` has it. Convolutions and norms go through windows one by one anyway."""
 
-        def through(linear: nn.Linear, given: Tensor) -> Tensor:
-            made: Tensor = linear(filled(given))[: len(given)] if alike else linear(given)
+        def mapped(linear: nn.Linear, given: Tensor) -> Tensor:
+            made: Tensor = through(linear, given) if alike else linear(given)
             return made
 
-        hidden = relu(through(self.history2, relu(through(self.history1, seen.history))))
+        hidden = relu(mapped(self.history2, relu(mapped(self.history1, seen.history))))
         grid = self.grid1_norm(convolved(self.grid1, torch.cat([*self._screen(seen), seen.planes], dim=1)))
-        grid = relu(grid + through(self.steer, hidden)[..., None, None])
+        grid = relu(grid + mapped(self.steer, hidden)[..., None, None])
         grid = relu(grid + self.grid2_norm(convolved(self.grid2, grid)))
         cells = grid.flatten(2)  # (n, map, CELLS)
         overall = cells.mean(dim=2)
         here = torch.einsum("nmc,nc->nm", cells, seen.last)
         look = self._look(seen)
-        mixed = relu(through(self.mix, torch.cat([hidden, overall, here, *look], dim=1)))
+        mixed = relu(mapped(self.mix, torch.cat([hidden, overall, here, *look], dim=1)))
         has_patch = [seen.has_patch] if self.sees else []
         kind = torch.cat([mixed, hidden, overall, here, *look, *has_patch, seen.facts], dim=1)
         return Features(
             kind=kind,
             grid=torch.cat([cells.transpose(1, 2), seen.spots], dim=2),
-            place=through(self.place, torch.cat([mixed, hidden], dim=1)),
+            place=mapped(self.place, torch.cat([mixed, hidden], dim=1)),
         )
 
     def _screen(self, seen: Inputs) -> list[Tensor]:
